@@ -1,0 +1,30 @@
+// Package deps holds the module's requirements while the house is being built.
+package deps
+
+import (
+	_ "github.com/alexedwards/argon2id"
+	_ "github.com/pelletier/go-toml/v2"
+	_ "github.com/chromedp/chromedp"
+	_ "github.com/creack/pty"
+	_ "github.com/ebfe/scard"
+	_ "github.com/fxamacker/cbor/v2"
+	_ "github.com/google/go-cmp/cmp"
+	_ "github.com/gorilla/websocket"
+	_ "github.com/moov-io/iso8583"
+	_ "github.com/moov-io/iso8583/encoding"
+	_ "github.com/moov-io/iso8583/field"
+	_ "github.com/moov-io/iso8583/padding"
+	_ "github.com/moov-io/iso8583/prefix"
+	_ "github.com/moov-io/iso8583/sort"
+	_ "github.com/nats-io/nats-server/v2/server"
+	_ "github.com/nats-io/nats.go"
+	_ "github.com/pressly/goose/v3"
+	_ "github.com/skip2/go-qrcode"
+	_ "github.com/spf13/cobra"
+	_ "go.bug.st/serial"
+	_ "go.bug.st/serial/enumerator"
+	_ "go.etcd.io/bbolt"
+	_ "golang.org/x/sys/unix"
+	_ "modernc.org/sqlite"
+	_ "pgregory.net/rapid"
+)
