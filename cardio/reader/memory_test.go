@@ -109,6 +109,7 @@ func TestMemoryCardLosesPower(t *testing.T) {
 	m := newTestMemory(t, Limits{})
 	card := &echo{name: 1, mute: true}
 	m.Insert("one", card)
+	await(t, m, CardPresent) // a card that came and left unseen is not told
 	c, err := m.Open(context.Background(), "one")
 	if err != nil {
 		t.Fatal(err)
