@@ -1,0 +1,145 @@
+package ui
+
+import (
+	"errors"
+
+	"buka/internal/money"
+)
+
+// ErrStale says that an input was meant for a screen that is gone. The page
+// then shows the current one; nothing else happens.
+var ErrStale = errors.New("the screen has changed since: look again")
+
+// Told is an error with words for the person at the page: Key is a message
+// key of the catalogues. Err, if any, goes to the log only.
+type Told struct {
+	Key string
+	Err error
+}
+
+func (t *Told) Error() string {
+	if t.Err == nil {
+		return t.Key
+	}
+	return t.Key + ": " + t.Err.Error()
+}
+
+func (t *Told) Unwrap() error { return t.Err }
+
+// Passenger is what the passenger's page needs of a station. All methods are
+// called from several goroutines and return at once.
+type Passenger interface {
+	// Screen is what a passenger should see now.
+	Screen() Screen
+	// Subscribe has changed called after each change of Screen. changed does
+	// not block and may be called from any goroutine.
+	Subscribe(changed func()) (cancel func())
+	// Input takes what the passenger pressed. The page has compared Sale and
+	// Rev with Screen already; a station whose screen has moved on meanwhile
+	// answers ErrStale.
+	Input(Input) error
+}
+
+// ScreenName is one of the words of DESIGN §5.1.
+type ScreenName string
+
+// The screens.
+const (
+	ScreenIdle         ScreenName = "idle"
+	ScreenCard         ScreenName = "card"
+	ScreenAmount       ScreenName = "amount"
+	ScreenPayment      ScreenName = "payment"
+	ScreenPIN          ScreenName = "pin"
+	ScreenProcessing   ScreenName = "processing"
+	ScreenHold         ScreenName = "hold"
+	ScreenDone         ScreenName = "done"
+	ScreenDeclined     ScreenName = "declined"
+	ScreenUnfinished   ScreenName = "unfinished"
+	ScreenContact      ScreenName = "contact"
+	ScreenOffline      ScreenName = "offline"
+	ScreenOutOfService ScreenName = "out-of-service"
+)
+
+// ScreenNames lists every screen, in the order of a sale.
+func ScreenNames() []ScreenName {
+	return []ScreenName{ScreenIdle, ScreenCard, ScreenAmount, ScreenPayment, ScreenPIN, ScreenProcessing,
+		ScreenHold, ScreenDone, ScreenDeclined, ScreenUnfinished, ScreenContact, ScreenOffline, ScreenOutOfService}
+}
+
+// Phase says what is going on while the passenger waits: on the screens card,
+// processing and hold. The empty phase has words too.
+type Phase string
+
+// The phases.
+const (
+	PhaseReading   Phase = "reading"   // the transit card is being read
+	PhaseEligible  Phase = "eligible"  // may this card be loaded? before payment
+	PhasePaying    Phase = "paying"    // the payment host is being asked
+	PhaseAuthority Phase = "authority" // the load authority is being asked
+	PhaseProving   Phase = "proving"   // finding out what became of an earlier write
+	PhaseMoneyBack Phase = "money-back"
+)
+
+// Screen is the whole of what a passenger sees. A nil amount is not shown.
+type Screen struct {
+	Name ScreenName
+	// Rev changes whenever a button may mean something else than before, and
+	// need not change for anything less: not for each second of a countdown.
+	Rev  uint64
+	Sale string // id of the sale, "" without one
+	Lang string // "en" or "zh"
+
+	Phase      Phase
+	CardNumber string // transit card; the page shows the last four digits
+	BankCard   string // masked by the station: first six, last four
+	Expiry     string // YYYYMMDD, of the transit card
+	Balance    *money.Fen
+	History    []HistoryLine // newest first
+	Choices    []money.Fen   // on the amount screen
+	Amount     *money.Fen
+	OldBalance *money.Fen
+	NewBalance *money.Fen // the balance after the load, planned or done
+
+	Notice       Reason // a line above the rest: the sale goes on
+	Reason       Reason // why this screen is shown
+	Claim        string // number to quote, when something is unfinished
+	Hotline      string // telephone number
+	PINTriesLeft int    // 0: not known
+
+	CountdownMS int64 // until the time is up, milliseconds, at the moment of the call; 0: no limit
+	Warn        bool  // ask "do you need more time?" with CountdownMS running
+	CanStop     bool  // a stop button; the money goes back
+	CanMoreTime bool
+	CanCollect  bool // on idle with HostUp false: paid top-ups can be collected here
+	Moving      bool // the card is being written: keep it still
+	HostUp      bool // a real request was just answered
+}
+
+// HistoryLine is one record of the transit card's own log.
+type HistoryLine struct {
+	Kind   string    // "load", "purchase", "ride"; others are shown as "other"
+	Amount money.Fen // never negative
+	At     string    // YYYYMMDDHHMMSS, local to the issuer
+}
+
+// What a passenger can do. Help, contrast, text size and speech are the
+// page's own and never reach the Passenger.
+const (
+	DoChoose   = "choose"    // Value: fen, one of Choices
+	DoStop     = "stop"      // end the sale; the money, if any, goes back
+	DoMoreTime = "more-time" // answer to Warn
+	DoLang     = "lang"      // Value: "en" or "zh"
+	DoOK       = "ok"        // read and understood: go on
+	DoHelp     = "help"
+	DoContrast = "contrast"
+	DoTextSize = "text-size"
+	DoSpeak    = "speak"
+)
+
+// Input is what a passenger pressed.
+type Input struct {
+	Sale  string
+	Rev   uint64
+	Do    string
+	Value string
+}
