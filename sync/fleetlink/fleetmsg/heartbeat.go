@@ -1,0 +1,89 @@
+package fleetmsg
+
+import "buka/internal/entry"
+
+// Heartbeat is how a kiosk is, right now. It carries no money: what is owed
+// and open is counted here and proven by the journal.
+type Heartbeat struct {
+	MsgVersion   uint8     `cbor:"1,keyasint" json:"-"`
+	Kiosk        string    `cbor:"2,keyasint" json:"kiosk"`
+	Epoch        entry.Hex `cbor:"3,keyasint" json:"epoch"`   // 16 bytes
+	Version      string    `cbor:"4,keyasint" json:"version"` // of the program
+	AtMS         int64     `cbor:"5,keyasint" json:"atMs"`    // kiosk clock, milliseconds since 1970 UTC
+	TailSeq      uint64    `cbor:"6,keyasint" json:"tailSeq"` // last entry of the journal
+	MarkSeq      uint64    `cbor:"7,keyasint" json:"markSeq"` // last entry known to be committed at the host
+	Owed         int       `cbor:"8,keyasint" json:"owed"`    // obligations to the switch
+	OpenRewrites int       `cbor:"9,keyasint" json:"openRewrites"`
+	Unknown      int       `cbor:"10,keyasint" json:"unknown"`                     // writes whose outcome is unknown
+	OldestOwedMS int64     `cbor:"11,keyasint,omitempty" json:"oldestOwedMs"`      // since when; 0: nothing is owed
+	Screen       string    `cbor:"12,keyasint,omitempty" json:"screen,omitempty"`  // what the passenger sees
+	Devices      []Device  `cbor:"13,keyasint,omitempty" json:"devices,omitempty"` // readers, PIN pad, disk, clock, links
+	Sales        uint64    `cbor:"14,keyasint" json:"sales"`                       // since the epoch began
+}
+
+// Device is the state of one component.
+type Device struct {
+	Name    string `cbor:"1,keyasint" json:"name"`
+	OK      bool   `cbor:"2,keyasint" json:"ok"`
+	Code    string `cbor:"3,keyasint,omitempty" json:"code,omitempty"` // error code, when not OK
+	SinceMS int64  `cbor:"4,keyasint" json:"sinceMs"`                  // in this state since, milliseconds since 1970 UTC
+}
+
+// Encode gives the bytes of the heartbeat. Texts that are too long are cut and
+// devices beyond MaxDevices left out: a heartbeat is sent rather than refused.
+func (h Heartbeat) Encode() ([]byte, error) {
+	h.MsgVersion = Version
+	h.Version, h.Screen = Clip(h.Version), Clip(h.Screen)
+	if len(h.Devices) > MaxDevices {
+		h.Devices = h.Devices[:MaxDevices]
+	}
+	devices := make([]Device, len(h.Devices))
+	for i, d := range h.Devices {
+		d.Name, d.Code = Clip(d.Name), Clip(d.Code)
+		devices[i] = d
+	}
+	h.Devices = devices
+	return entry.Marshal(h)
+}
+
+// DecodeHeartbeat reads a heartbeat and checks its bounds.
+func DecodeHeartbeat(data []byte) (Heartbeat, error) {
+	if len(data) > MaxBeat {
+		return Heartbeat{}, malformed("a heartbeat of %d bytes", len(data))
+	}
+	var h Heartbeat
+	if err := entry.Unmarshal(data, &h); err != nil {
+		return Heartbeat{}, malformed("%v", err)
+	}
+	return h, h.check()
+}
+
+func (h Heartbeat) check() error {
+	switch {
+	case h.MsgVersion != Version:
+		return malformed("version %d, this end speaks %d", h.MsgVersion, Version)
+	case len(h.Epoch) != EpochBytes:
+		return malformed("an epoch of %d bytes", len(h.Epoch))
+	case len(h.Devices) > MaxDevices:
+		return malformed("%d devices", len(h.Devices))
+	case h.Owed < 0 || h.OpenRewrites < 0 || h.Unknown < 0:
+		return malformed("a negative count")
+	case h.TailSeq > 1<<62 || h.MarkSeq > 1<<62 || h.Sales > 1<<62:
+		return malformed("a count that no kiosk reaches")
+	}
+	for _, d := range h.Devices {
+		if err := checkText("device name", d.Name); err != nil {
+			return err
+		}
+		if err := checkText("device code", d.Code); err != nil {
+			return err
+		}
+	}
+	if err := checkText("version", h.Version); err != nil {
+		return err
+	}
+	if err := checkText("screen", h.Screen); err != nil {
+		return err
+	}
+	return CheckKiosk(h.Kiosk)
+}
