@@ -24,6 +24,7 @@ const (
 	KEvidenceRejected         Kind = "evidence-rejected"
 	KWriteProven              Kind = "write-proven"
 	KWriteDisproven           Kind = "write-disproven"
+	KFenceMoved               Kind = "fence-moved"
 	KOfferWithdrawn           Kind = "offer-withdrawn"
 	KHandedOver               Kind = "handed-over"
 	KReversalAcknowledged     Kind = "reversal-acknowledged"

@@ -143,6 +143,14 @@ type WriteDisproven struct {
 	Counter Counter `cbor:"2,keyasint" json:"counter"`
 }
 
+// FenceMoved: the card's counter has moved on while nothing of ours was
+// unknown, so the rewrite names a new slot.
+type FenceMoved struct {
+	Of
+	From Slot `cbor:"2,keyasint" json:"from"`
+	To   Slot `cbor:"3,keyasint" json:"to"`
+}
+
 // OfferWithdrawn: the money goes back. A reversal is owed.
 type OfferWithdrawn struct {
 	Of
@@ -180,6 +188,7 @@ type ConfirmationAcknowledged struct {
 type VoidAcknowledged struct {
 	Of
 	Code string `cbor:"2,keyasint" json:"code"`
+	STAN uint32 `cbor:"3,keyasint" json:"stan"` // which void
 }
 
 // RefundAcknowledged: the host committed a refund.
@@ -219,6 +228,7 @@ func (EvidenceHeld) Kind() Kind             { return KEvidenceHeld }
 func (EvidenceRejected) Kind() Kind         { return KEvidenceRejected }
 func (WriteProven) Kind() Kind              { return KWriteProven }
 func (WriteDisproven) Kind() Kind           { return KWriteDisproven }
+func (FenceMoved) Kind() Kind               { return KFenceMoved }
 func (OfferWithdrawn) Kind() Kind           { return KOfferWithdrawn }
 func (HandedOver) Kind() Kind               { return KHandedOver }
 func (ReversalAcknowledged) Kind() Kind     { return KReversalAcknowledged }
@@ -248,6 +258,7 @@ func init() {
 	register[EvidenceRejected]()
 	register[WriteProven]()
 	register[WriteDisproven]()
+	register[FenceMoved]()
 	register[OfferWithdrawn]()
 	register[HandedOver]()
 	register[ReversalAcknowledged]()

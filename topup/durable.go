@@ -1,0 +1,191 @@
+package topup
+
+import (
+	"buka/internal/entry"
+	"buka/internal/money"
+	"maps"
+	"slices"
+)
+
+// Durable is what a journal says: the state that a restart rebuilds. It is
+// changed by Apply alone.
+type Durable struct {
+	Kiosk     string                `cbor:"1,keyasint"`
+	Epoch     entry.Hex             `cbor:"2,keyasint"`
+	Batch     uint32                `cbor:"3,keyasint"` // open at the host; 0 before the first sign-on
+	STANUntil uint32                `cbor:"4,keyasint"` // every STAN count up to here may be in use
+	Opened    uint64                `cbor:"5,keyasint"` // sales ever opened
+	Sales     map[entry.SaleID]Sale `cbor:"6,keyasint"` // those that are not closed
+}
+
+// PayState says where the money of a sale is.
+type PayState uint8
+
+const (
+	PayNone      PayState = iota
+	PayStarted            // the request may have left
+	PayDeclined           // no money moved
+	PayUnknown            // a reversal is owed or was committed
+	PayApproved           // the money is here
+	PayWithdrawn          // it goes back: a reversal is owed
+	PayReversed           // it went back, committed at the host
+)
+
+// WriteState says where the value of a sale is.
+type WriteState uint8
+
+const (
+	WriteNone       WriteState = iota
+	WriteRequested             // the authority is being asked
+	WriteAuthorised            // it gave a MAC2
+	WriteStarted               // the write may have left
+	WriteUnknown               // evidence first
+	WriteRefused               // not written; the attempt is dead
+	WriteDisproven             // not written, shown; the attempt is dead
+	WriteDone                  // on the card
+)
+
+// OwedVoid is an authorisation that will not be used.
+type OwedVoid struct {
+	STAN    uint32        `cbor:"1,keyasint"` // of the void message
+	Attempt entry.Attempt `cbor:"2,keyasint"`
+}
+
+// Sale is one sale as the journal has it. Its slices are never changed in
+// place, so that a copy of the value is a copy.
+type Sale struct {
+	ID     entry.SaleID `cbor:"1,keyasint"`
+	Order  uint64       `cbor:"2,keyasint"` // of opening
+	Card   entry.Card   `cbor:"3,keyasint"`
+	Amount money.Fen    `cbor:"4,keyasint"`
+
+	Pay      PayState `cbor:"5,keyasint"`
+	Tender   string   `cbor:"6,keyasint"`
+	PaySTAN  uint32   `cbor:"7,keyasint"`
+	PayBatch uint32   `cbor:"8,keyasint"`
+	PAN      string   `cbor:"9,keyasint"` // masked
+	RRN      string   `cbor:"10,keyasint"`
+	Auth     string   `cbor:"11,keyasint"`
+
+	Write       WriteState        `cbor:"12,keyasint"`
+	Slot        entry.Slot        `cbor:"13,keyasint"`
+	Attempt     entry.Attempt     `cbor:"14,keyasint"`
+	Attempts    uint32            `cbor:"15,keyasint"` // writes started
+	ConfirmSTAN uint32            `cbor:"16,keyasint"`
+	VoidSTAN    uint32            `cbor:"17,keyasint"` // for the attempt, should it come to nothing
+	TAC         entry.Hex         `cbor:"18,keyasint"`
+	Before      entry.Observation `cbor:"19,keyasint"` // of the card, before our first INITIALIZE
+	Proofs      []entry.Proof     `cbor:"20,keyasint"` // held for the attempt
+	ProofSays   []entry.Opinion   `cbor:"21,keyasint"`
+
+	OweReversal bool       `cbor:"22,keyasint"`
+	OweConfirm  bool       `cbor:"23,keyasint"`
+	OweVoids    []OwedVoid `cbor:"24,keyasint"`
+
+	ExpectAbsent bool `cbor:"25,keyasint"` // the host denied an unknown payment
+	Conflict     bool `cbor:"26,keyasint"` // a case for people
+	HandedOver   bool `cbor:"27,keyasint"` // the host's
+	Decided      bool `cbor:"28,keyasint"` // by two people; bars any write
+}
+
+// Offered says that the money is here, the card is not written and nothing is
+// unknown: the value may be written, or the money given back.
+func (s Sale) Offered() bool {
+	return s.Pay == PayApproved && !s.HandedOver && !s.Decided && !s.Conflict &&
+		(s.Write == WriteNone || s.Write == WriteRefused || s.Write == WriteDisproven)
+}
+
+// Unresolved says that nobody knows yet whether the write was done.
+func (s Sale) Unresolved() bool {
+	return (s.Write == WriteStarted || s.Write == WriteUnknown) && !s.HandedOver && !s.Decided
+}
+
+// Rewrite says that value is paid for and not known to be on the card.
+func (s Sale) Rewrite() bool {
+	return s.Pay == PayApproved && s.Write != WriteDone && !s.HandedOver && !s.Decided
+}
+
+// Held gives the first proof that the authority has not judged yet.
+func (s Sale) Held() (entry.Proof, bool) {
+	for i, p := range s.Proofs {
+		if s.ProofSays[i] == entry.NoOpinion {
+			return p, true
+		}
+	}
+	return entry.Proof{}, false
+}
+
+// Finished says that nothing is open and nothing is owed: the sale may close.
+func (s Sale) Finished() bool {
+	if s.OweReversal || s.OweConfirm || len(s.OweVoids) > 0 {
+		return false
+	}
+	switch {
+	case s.Conflict && !s.Decided:
+		return false
+	case s.HandedOver, s.Decided, s.Write == WriteDone, s.Pay == PayReversed:
+		return true
+	}
+	return s.Pay == PayNone || s.Pay == PayDeclined
+}
+
+// Duties lists what the sale owes on the switch link.
+func (s Sale) Duties() []Duty {
+	var list []Duty
+	if s.OweReversal {
+		list = append(list, Duty{Reversal, s.ID, s.PaySTAN})
+	}
+	if s.OweConfirm {
+		list = append(list, Duty{Confirmation, s.ID, s.ConfirmSTAN})
+	}
+	for _, v := range s.OweVoids {
+		list = append(list, Duty{Void, s.ID, v.STAN})
+	}
+	return list
+}
+
+// InOrder gives the open sales, oldest first.
+func (d Durable) InOrder() []Sale {
+	list := slices.Collect(maps.Values(d.Sales))
+	slices.SortFunc(list, func(a, b Sale) int { return int(int64(a.Order) - int64(b.Order)) })
+	return list
+}
+
+// Owed counts the obligations on the switch link.
+func (d Durable) Owed() int {
+	n := 0
+	for _, s := range d.Sales {
+		n += len(s.Duties())
+	}
+	return n
+}
+
+// Rewrites counts what is paid for and not known to be on a card.
+func (d Durable) Rewrites() int {
+	n := 0
+	for _, s := range d.Sales {
+		if s.Rewrite() {
+			n++
+		}
+	}
+	return n
+}
+
+// Clone gives a state that can be changed without the other noticing.
+func (d Durable) Clone() Durable {
+	d.Sales = maps.Clone(d.Sales)
+	return d
+}
+
+// Encode gives the canonical encoding: equal states have equal bytes.
+func (d Durable) Encode() ([]byte, error) { return entry.Marshal(d) }
+
+// Decode reads what Encode wrote.
+func Decode(data []byte) (Durable, error) {
+	var d Durable
+	err := entry.Unmarshal(data, &d)
+	if d.Sales == nil {
+		d.Sales = map[entry.SaleID]Sale{}
+	}
+	return d, err
+}

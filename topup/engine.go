@@ -1,0 +1,194 @@
+package topup
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"buka/internal/entry"
+)
+
+// Journal appends entries in one commit and returns after they are durable.
+type Journal interface {
+	Append(bodies ...entry.Body) error
+}
+
+// Doer runs commands. It must not block: each device and link has an owner of
+// its own, and the outcome comes back through Engine.Post.
+type Doer interface{ Do(Command) }
+
+// ErrStopped says that the engine does not run: nothing may be decided.
+var ErrStopped = errors.New("the sale engine has stopped")
+
+const (
+	queueMax        = 1024
+	checkpointEvery = 256 // entries between checkpoints
+)
+
+// Engine is the thin shell: one goroutine owns the state.
+type Engine struct {
+	core    *Core
+	journal Journal
+	log     *slog.Logger
+	events  chan Event
+	timers  map[string]*time.Timer
+
+	// Appended, if set, is told after each durable commit and before any
+	// command runs; true cuts the engine off there, as a power cut would.
+	Appended func([]entry.Body) bool
+
+	mu     sync.Mutex
+	state  State
+	failed error
+	watch  map[int]func()
+	nextID int
+	since  int // entries after the last checkpoint
+}
+
+// NewEngine makes an engine over a replayed state; Run starts it.
+func NewEngine(core *Core, journal Journal, state State, log *slog.Logger) *Engine {
+	return &Engine{
+		core: core, journal: journal, log: log, state: state,
+		events: make(chan Event, queueMax), timers: map[string]*time.Timer{}, watch: map[int]func(){},
+	}
+}
+
+// Post hands an event in. It gives up when ctx ends: a queue that is full for
+// that long means an engine that has stopped.
+func (e *Engine) Post(ctx context.Context, ev Event) error {
+	select {
+	case e.events <- ev:
+		return nil
+	case <-ctx.Done():
+		return fmt.Errorf("post %T: %w", ev, context.Cause(ctx))
+	}
+}
+
+// Run is the loop: event, step, append, commands. It ends with ctx, with a
+// failed append (what it announced may or may not be durable: only a restart
+// can tell) or with a breach of the law.
+func (e *Engine) Run(ctx context.Context, doer Doer) error {
+	defer e.stopTimers()
+	for {
+		select {
+		case <-ctx.Done():
+			e.fail(ErrStopped)
+			return context.Cause(ctx)
+		case ev := <-e.events:
+			if err := e.take(ctx, ev, doer); err != nil {
+				e.fail(err)
+				return err
+			}
+		}
+	}
+}
+
+func (e *Engine) take(ctx context.Context, ev Event, doer Doer) error {
+	r := e.core.Step(e.state, ev)
+	if r.Err != nil {
+		return r.Err
+	}
+	if len(r.Entries) > 0 {
+		bodies := r.Entries
+		if e.since += len(bodies); e.since >= checkpointEvery && !urgent(r.Commands) {
+			data, err := r.State.Durable.Encode()
+			if err != nil {
+				return fmt.Errorf("encode checkpoint: %w", err)
+			}
+			bodies, e.since = append(bodies, entry.Checkpoint{State: data}), 0
+		}
+		if err := e.journal.Append(bodies...); err != nil {
+			return fmt.Errorf("append to the journal: %w", err)
+		}
+		if e.Appended != nil && e.Appended(bodies) {
+			return ErrStopped
+		}
+	}
+	e.mu.Lock()
+	e.state = r.State
+	e.mu.Unlock()
+	for _, c := range r.Commands {
+		if t, ok := c.(SetTimer); ok {
+			e.setTimer(ctx, t)
+			continue
+		}
+		doer.Do(c)
+	}
+	e.tell()
+	return nil
+}
+
+// urgent says that a card waits for what follows: no time for a checkpoint.
+func urgent(commands []Command) bool {
+	for _, c := range commands {
+		if _, ok := c.(Write); ok {
+			return true
+		}
+	}
+	return false
+}
+
+func (e *Engine) setTimer(ctx context.Context, t SetTimer) {
+	if old, ok := e.timers[t.Name]; ok {
+		old.Stop()
+		delete(e.timers, t.Name)
+	}
+	if t.AfterMS > 0 {
+		e.timers[t.Name] = time.AfterFunc(time.Duration(t.AfterMS)*time.Millisecond, func() {
+			_ = e.Post(ctx, TimerFired{Name: t.Name, Gen: t.Gen}) // fails only when the engine ends
+		})
+	}
+}
+
+func (e *Engine) stopTimers() {
+	for _, t := range e.timers {
+		t.Stop()
+	}
+}
+
+func (e *Engine) fail(err error) {
+	e.mu.Lock()
+	e.failed = err
+	e.mu.Unlock()
+	if !errors.Is(err, ErrStopped) {
+		e.log.Error("the sale engine has stopped", "err", err)
+	}
+	e.tell()
+}
+
+// State gives the state after the last step, and why the engine stopped, if
+// it did. The state must not be changed.
+func (e *Engine) State() (State, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.state, e.failed
+}
+
+// Watch calls f after every step, until cancel. f must not block.
+func (e *Engine) Watch(f func()) (cancel func()) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	id := e.nextID
+	e.nextID++
+	e.watch[id] = f
+	return func() {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		delete(e.watch, id)
+	}
+}
+
+func (e *Engine) tell() {
+	e.mu.Lock()
+	list := make([]func(), 0, len(e.watch))
+	for _, f := range e.watch {
+		list = append(list, f)
+	}
+	e.mu.Unlock()
+	for _, f := range list {
+		f()
+	}
+}

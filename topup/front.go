@@ -1,0 +1,350 @@
+package topup
+
+import (
+	"slices"
+	"strings"
+
+	"buka/internal/entry"
+)
+
+// Timer names.
+const (
+	timerIdle  = "idle"  // the passenger has done nothing for a while
+	timerWarn  = "warn"  // and has not answered the question
+	timerLast  = "last"  // a last screen has stood long enough
+	timerRetry = "retry" // owed messages are tried again
+	timerAgain = "again" // a load that got no answer is tried again
+	timerOffer = "offer:"
+)
+
+func (st *step) cardPresented(e CardPresented) {
+	c := st.Live.console(e.Place)
+	c.Session = e.Session
+	switch {
+	case c.Phase == Idle || c.Phase == "" || c.Last():
+		st.clear(c)
+		st.read(c)
+	case c.Phase == CardBack:
+		st.probe(c)
+	case c.Phase == Holding:
+		c.Phase = Loading
+		st.do(ReadCard{Place: c.Place, Session: c.Session})
+	}
+	st.touched = true
+}
+
+func (st *step) read(c *Console) {
+	c.Phase = Reading
+	if c.Place == Front {
+		st.timer(timerLast, 0)
+	}
+	st.do(ReadCard{Place: c.Place, Session: c.Session})
+}
+
+func (st *step) cardGone(e CardGone) {
+	c := st.Live.console(e.Place)
+	if c.Session != e.Session {
+		return
+	}
+	c.Session = 0
+	st.touched = true
+	if c.Place == Desk && !c.Active() && c.Phase != Reading {
+		c.Card = nil
+		if c.Phase == Idle {
+			c.Sale = ""
+		}
+	}
+}
+
+// cardRead decides what a card is here for: something unfinished comes first.
+func (st *step) cardRead(e CardRead) {
+	c := st.Live.console(e.Place)
+	facts := e.Card
+	switch {
+	case c.Phase == Loading:
+		st.cardForLoad(c, e)
+		return
+	case c.Phase != Reading || c.Session != e.Session:
+		return
+	}
+	c.Card = &facts
+	if s, ok := st.unfinished(facts.Card); ok {
+		st.keep(s, facts)
+		if c.Place == Desk {
+			c.Phase, c.Sale = Idle, s.ID
+			return
+		}
+		c.Sale, c.Amount = s.ID, s.Amount
+		st.resume(c, s)
+		return
+	}
+	if c.Place == Desk {
+		c.Phase, c.Sale = Idle, ""
+		if len(facts.Observed.Proofs) > 0 {
+			st.record(entry.CardObserved{Card: facts.Card, Observed: facts.Observed})
+		}
+		return
+	}
+	st.withdrawOthers()
+	if st.Durable.STANUntil < st.Live.STAN+stanBlock/4 {
+		st.reserve()
+	}
+	st.record(entry.SaleOpened{Of: entry.Of{Sale: e.ID}, Card: facts.Card, Observed: facts.Observed, Place: string(e.Place)})
+	c.Phase, c.Sale, c.Old = Choosing, e.ID, facts.Balance
+	st.timer(timerIdle, st.core.Rules.IdleMS)
+}
+
+// unfinished finds what is open on this card, oldest first.
+func (st *step) unfinished(card entry.Card) (Sale, bool) {
+	for _, s := range st.Durable.InOrder() {
+		if s.Card == card && (s.Unresolved() || s.Offered()) && !st.busyElsewhere(s.ID) {
+			return s, true
+		}
+	}
+	return Sale{}, false
+}
+
+func (st *step) busyElsewhere(id entry.SaleID) bool {
+	f, d := st.Live.Front, st.Live.Desk
+	return f.Sale == id && f.Active() || d.Sale == id && d.Active()
+}
+
+// keep makes durable what the card showed and INITIALIZE might wipe.
+func (st *step) keep(s Sale, facts CardFacts) {
+	for _, p := range facts.Observed.Proofs {
+		st.holdProof(s, p)
+	}
+	if newToUs(s.Before, facts.Observed) {
+		st.record(entry.CardObserved{Card: facts.Card, Observed: facts.Observed})
+	}
+}
+
+// holdProof holds a proof that may be about the sale's unknown write.
+func (st *step) holdProof(s Sale, p entry.Proof) {
+	if !s.Unresolved() || p.Asked != s.Slot && p.Asked != s.Slot+1 {
+		return
+	}
+	if slices.ContainsFunc(st.Durable.Sales[s.ID].Proofs, p.Same) {
+		return
+	}
+	st.record(entry.EvidenceHeld{Of: entry.Of{Sale: s.ID}, Proof: p})
+}
+
+func newToUs(before, now entry.Observation) bool {
+	for _, p := range now.Proofs {
+		if !slices.ContainsFunc(before.Proofs, p.Same) {
+			return true
+		}
+	}
+	for _, r := range now.Log {
+		if !slices.ContainsFunc(before.Log, r.Same) {
+			return true
+		}
+	}
+	return false
+}
+
+// resume goes on with a sale whose card is here.
+func (st *step) resume(c *Console, s Sale) {
+	if s.Unresolved() {
+		st.resolve(c)
+		return
+	}
+	st.load(c)
+}
+
+func (st *step) chosen(e Chosen) {
+	c := &st.Live.Front
+	if c.Phase != Choosing || c.Sale != e.Sale || c.Card == nil {
+		return
+	}
+	st.touched = true
+	if !slices.Contains(st.core.Rules.Choices, e.Amount) {
+		c.Notice = "amount-not-offered"
+		return
+	}
+	if c.Card.Balance+e.Amount > st.core.Rules.MaxBalance {
+		c.Notice = "over-limit"
+		return
+	}
+	st.record(entry.AmountChosen{Of: entry.Of{Sale: c.Sale}, Amount: e.Amount})
+	c.Amount, c.Notice = e.Amount, ""
+	st.calm(c)
+	switch {
+	case !st.Live.HostUp || st.Durable.Batch == 0 || !st.Live.SignedOn:
+		st.refuse(c, NoNetwork, "network-down", "offline")
+	case st.Live.Devices["pinpad"] != "":
+		st.refuse(c, Declined, "pinpad-missing", "pinpad")
+	case c.Session == 0:
+		c.Phase = CardBack
+		st.timer(timerIdle, st.core.Rules.IdleMS)
+	default:
+		st.probe(c)
+	}
+}
+
+func (st *step) probe(c *Console) {
+	s := st.Durable.Sales[c.Sale]
+	c.Phase, c.Notice = Probing, ""
+	st.calm(c)
+	st.do(ProbeCard{Place: c.Place, Session: c.Session, Sale: s.ID, Card: s.Card, Amount: s.Amount, STAN: st.stan(), Batch: st.Durable.Batch})
+}
+
+// probed: no payment before eligibility (DESIGN §4.2).
+func (st *step) probed(e Probed) {
+	c := st.Live.console(e.Place)
+	if c.Phase != Probing || c.Sale != e.Sale {
+		return
+	}
+	st.do(ReleaseCard{Place: c.Place})
+	switch {
+	case !e.Answered:
+		st.refuse(c, NoNetwork, "network-down", "no-answer")
+	case e.Code != "00":
+		st.refuse(c, Declined, "not-eligible", e.Code)
+	default:
+		c.Phase, c.Probe = Paying, e.Attempt
+		st.do(TakeTender{Sale: c.Sale, Amount: c.Amount})
+		st.timer(timerIdle, st.core.Rules.IdleMS)
+	}
+}
+
+// refuse ends a sale before any payment.
+func (st *step) refuse(c *Console, p Phase, reason, code string) {
+	st.record(entry.LoadRefused{Of: entry.Of{Sale: c.Sale}, Code: code})
+	st.last(c, p, reason, c.Sale)
+}
+
+// cardFailed: a command to the card came to nothing, and nothing was written.
+func (st *step) cardFailed(e CardFailed) {
+	c := st.Live.console(e.Place)
+	st.touched = true
+	switch c.Phase {
+	case Reading:
+		if c.Session == e.Session || e.Reason == "card-gone" {
+			st.unread(c, e.Reason)
+		}
+	case Probing:
+		if c.Sale != e.Sale {
+			return
+		}
+		if e.Reason == "card-gone" || e.Reason == "other-card" {
+			c.Phase, c.Notice = CardBack, e.Reason
+			st.timer(timerIdle, st.core.Rules.IdleMS)
+			return
+		}
+		st.refuse(c, Declined, e.Reason, "card")
+	case Loading:
+		st.loadFailed(c, e.Reason)
+	case Resolving:
+		if c.Sale == e.Sale {
+			st.unresolved(c, e.Reason)
+		}
+	}
+}
+
+// unread: the card could not be read, or is none for us.
+func (st *step) unread(c *Console, reason string) {
+	if reason == "card-gone" || c.Place == Desk {
+		st.clear(c)
+		c.Notice = reason
+		return
+	}
+	st.last(c, Declined, reason, "")
+}
+
+func (st *step) stopped(e Stopped) {
+	c := &st.Live.Front
+	if c.Sale != e.Sale || c.Sale == "" {
+		return
+	}
+	st.touched = true
+	switch c.Phase {
+	case Choosing, CardBack, Probing, Paying, PINEntry:
+		st.do(DropTender{Sale: c.Sale})
+		st.do(ReleaseCard{Place: Front})
+		st.last(c, Declined, "stopped", c.Sale)
+	case Holding:
+		st.withdraw(c, "stopped", "stopped-money-back")
+	case Sending, Loading:
+		c.Stop = true
+	case Writing, Resolving:
+	default:
+		st.clear(c)
+	}
+}
+
+func (st *step) moreTime(e MoreTime) {
+	c := &st.Live.Front
+	if c.Sale != e.Sale || !c.Warn {
+		return
+	}
+	c.Warn = false
+	st.timer(timerWarn, 0)
+	st.timer(timerIdle, st.core.Rules.IdleMS)
+	st.touched = true
+}
+
+func (st *step) dismissed(e Dismissed) {
+	if c := &st.Live.Front; c.Last() && c.Sale == e.Sale {
+		st.clear(c)
+	}
+}
+
+func (st *step) timerFired(name string) {
+	c := &st.Live.Front
+	st.touched = true
+	switch {
+	case name == timerIdle:
+		c.Warn = true
+		st.timer(timerWarn, st.core.Rules.WarnMS)
+	case name == timerWarn:
+		st.stopped(Stopped{Sale: c.Sale})
+	case name == timerLast:
+		if c.Last() {
+			st.clear(c)
+		}
+	case name == timerRetry:
+		st.flush()
+	case name == timerAgain:
+		if c.Phase == Holding && c.Session != 0 {
+			c.Phase = Loading
+			st.do(ReadCard{Place: Front, Session: c.Session})
+		}
+	case strings.HasPrefix(name, timerOffer):
+		st.offerEnds(entry.SaleID(strings.TrimPrefix(name, timerOffer)))
+	}
+}
+
+// calm stops the question whether somebody is still there.
+func (st *step) calm(c *Console) {
+	if c.Place == Front {
+		c.Warn = false
+		st.timer(timerIdle, 0)
+		st.timer(timerWarn, 0)
+	}
+}
+
+// last shows how it ended, for a while.
+func (st *step) last(c *Console, p Phase, reason string, sale entry.SaleID) {
+	st.calm(c)
+	c.Phase, c.Reason, c.Sale, c.Notice, c.Stop = p, reason, sale, "", false
+	if c.Place == Desk {
+		return
+	}
+	ms := st.core.Rules.LastMS
+	if p == Open || p == Contact {
+		ms = st.core.Rules.UnfinishedMS
+	}
+	st.timer(timerLast, ms)
+}
+
+// clear makes a console ready for the next person.
+func (st *step) clear(c *Console) {
+	*c = Console{Place: c.Place, Phase: Idle, Session: c.Session}
+	if c.Place == Front {
+		st.timer(timerLast, 0)
+		st.calm(c)
+	}
+	st.touched = true
+}

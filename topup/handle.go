@@ -1,0 +1,137 @@
+package topup
+
+import "buka/internal/entry"
+
+// handle gives each event to the part of the sale that it belongs to.
+func (st *step) handle(ev Event) {
+	switch e := ev.(type) {
+	case Started:
+		st.started(e)
+	case SignedOn:
+		st.signedOn(e)
+	case LinkChanged:
+		st.linkChanged(e)
+	case DeviceChanged:
+		st.deviceChanged(e)
+	case TimerFired:
+		if e.Gen != 0 && st.Live.Timers[e.Name] == e.Gen {
+			delete(st.Live.Timers, e.Name)
+			st.timerFired(e.Name)
+		}
+	case CardPresented:
+		st.cardPresented(e)
+	case CardGone:
+		st.cardGone(e)
+	case CardRead:
+		st.cardRead(e)
+	case CardFailed:
+		st.cardFailed(e)
+	case Probed:
+		st.probed(e)
+	case LoadAnswered:
+		st.loadAnswered(e)
+	case SlotMoved:
+		st.slotMoved(e)
+	case Wrote:
+		st.wrote(e)
+	case Proved:
+		st.proved(e)
+	case TACJudged:
+		st.tacJudged(e)
+	case CounterJudged:
+		st.counterJudged(e)
+	case TenderSeen:
+		st.tenderSeen(e)
+	case TenderReady:
+		st.tenderReady(e)
+	case TenderFailed:
+		st.tenderFailed(e)
+	case Paid:
+		st.paid(e)
+	case Sent:
+		st.sent(e)
+	case Chosen:
+		st.chosen(e)
+	case Stopped:
+		st.stopped(e)
+	case MoreTime:
+		st.moreTime(e)
+	case Dismissed:
+		st.dismissed(e)
+	case LanguageChosen:
+		st.Live.Front.Lang = e.Lang
+		st.touched = true
+	case DeskActed:
+		st.deskActed(e)
+	}
+}
+
+// started says what becomes of each sale that the journal left open (DESIGN
+// §4.1). The console shows the passenger who may still stand there the one
+// thing that concerns them.
+func (st *step) started(e Started) {
+	st.record(entry.Started{Version: e.Version})
+	st.reserve()
+	var last Sale
+	for _, s := range st.Durable.InOrder() {
+		of := entry.Of{Sale: s.ID}
+		switch {
+		case s.Pay == PayStarted:
+			st.record(entry.PaymentUnknown{Of: of, Why: "restart"})
+		case s.Write == WriteStarted:
+			st.record(entry.WriteUnknown{Of: of, Why: "restart"})
+			last = st.Durable.Sales[s.ID]
+		case s.Write == WriteRequested || s.Write == WriteAuthorised:
+			st.record(entry.LoadUnknown{Of: of, Why: "restart", VoidSTAN: st.stan()})
+			last = st.Durable.Sales[s.ID]
+		case s.Offered():
+			last = s
+		}
+	}
+	for _, s := range st.Durable.InOrder() {
+		if s.Offered() {
+			st.offer(s)
+		}
+	}
+	switch f := &st.Live.Front; {
+	case last.ID == "":
+	case last.Offered():
+		f.Phase, f.Sale, f.Amount = Holding, last.ID, last.Amount
+	default:
+		st.last(f, Open, "interrupted", last.ID)
+	}
+	st.flush()
+}
+
+func (st *step) signedOn(e SignedOn) {
+	st.Live.SignedOn = true
+	if e.Batch != st.Durable.Batch {
+		st.record(entry.SignedOn{Batch: e.Batch, HostAtMS: e.HostAtMS, OffsetMS: e.OffsetMS})
+	}
+	st.touched = true
+	st.flush()
+}
+
+func (st *step) linkChanged(e LinkChanged) {
+	st.touched = st.Live.HostUp != e.Up
+	st.Live.HostUp = e.Up
+	if !e.Up {
+		return
+	}
+	if !st.Live.SignedOn {
+		st.do(SignOn{STAN: st.stan()})
+		return
+	}
+	st.flush()
+}
+
+func (st *step) deviceChanged(e DeviceChanged) {
+	why := e.Why
+	if e.OK {
+		why = ""
+	} else if why == "" {
+		why = "missing"
+	}
+	st.touched = st.Live.Devices[e.Name] != why
+	st.Live.Devices[e.Name] = why
+}

@@ -1,0 +1,215 @@
+package topup
+
+import "buka/internal/entry"
+
+// tenderSeen: the bank card was read; the PIN pad keeps its own time.
+func (st *step) tenderSeen(e TenderSeen) {
+	c := &st.Live.Front
+	if c.Phase != Paying || c.Sale != e.Sale {
+		return
+	}
+	c.Phase, c.PAN, c.Notice = PINEntry, e.PAN, ""
+	st.calm(c)
+	st.touched = true
+}
+
+func (st *step) tenderFailed(e TenderFailed) {
+	c := &st.Live.Front
+	if c.Sale != e.Sale || c.Phase != Paying && c.Phase != PINEntry {
+		return
+	}
+	st.touched = true
+	if c.Phase == Paying && softTender[e.Reason] {
+		c.Notice = e.Reason // another card, or the same one again
+		st.do(TakeTender{Sale: c.Sale, Amount: c.Amount})
+		return
+	}
+	st.last(c, Declined, e.Reason, c.Sale)
+}
+
+// softTender lists what a passenger can mend by presenting a bank card again.
+var softTender = map[string]bool{"card-gone": true, "bank-card-unreadable": true, "not-a-bank-card": true}
+
+// tenderReady: money may move now. A reversal that is owed goes first.
+func (st *step) tenderReady(e TenderReady) {
+	c := &st.Live.Front
+	if c.Phase != PINEntry || c.Sale != e.Sale {
+		return
+	}
+	c.Phase = Sending
+	st.calm(c)
+	if st.owesReversal() {
+		st.flush()
+		return
+	}
+	st.pay(c)
+}
+
+func (st *step) owesReversal() bool {
+	for _, s := range st.Durable.Sales {
+		if s.OweReversal {
+			return true
+		}
+	}
+	return false
+}
+
+func (st *step) pay(c *Console) {
+	s := st.Durable.Sales[c.Sale]
+	stan := st.stan()
+	st.record(entry.PaymentStarted{
+		Of: entry.Of{Sale: s.ID}, Tender: "bank-card", Amount: s.Amount, STAN: stan, Batch: st.Durable.Batch,
+		PAN: c.PAN, Slot: c.Probe.Slot,
+	})
+	st.do(Pay{Sale: s.ID, Card: s.Card, Slot: c.Probe.Slot, Amount: s.Amount, STAN: stan, Batch: st.Durable.Batch})
+}
+
+// reversalTried goes on with a payment that waited for a reversal.
+func (st *step) reversalTried(ended bool) {
+	c := &st.Live.Front
+	if c.Phase != Sending || st.Durable.Sales[c.Sale].Pay == PayStarted {
+		return
+	}
+	switch {
+	case !ended:
+		st.do(DropTender{Sale: c.Sale})
+		st.last(c, NoNetwork, "network-down", c.Sale)
+	case !st.owesReversal():
+		st.pay(c)
+	}
+}
+
+func (st *step) paid(e Paid) {
+	s, ok := st.Durable.Sales[e.Sale]
+	if !ok || s.Pay != PayStarted || s.PaySTAN != e.STAN {
+		return // late: the outcome was settled without it
+	}
+	c := &st.Live.Front
+	of := entry.Of{Sale: s.ID}
+	switch e.Outcome {
+	case entry.Done:
+		st.record(entry.PaymentApproved{Of: of, Amount: e.Amount, RRN: e.RRN, Code: e.Code, Auth: e.Auth})
+		st.do(DropTender{Sale: s.ID})
+		if e.Amount != s.Amount {
+			st.last(c, Declined, "money-back-pending", s.ID)
+			st.flush()
+			return
+		}
+		st.hold(c)
+	case entry.NotDone:
+		st.record(entry.PaymentDeclined{Of: of, Code: e.Code})
+		st.declined(c, e.Code)
+	default:
+		st.record(entry.PaymentUnknown{Of: of, Why: e.Why})
+		st.do(DropTender{Sale: s.ID})
+		st.last(c, Declined, "money-back-pending", s.ID)
+		st.flush()
+	}
+}
+
+// declined shows why, or asks for the PIN again.
+func (st *step) declined(c *Console, code string) {
+	if code == "55" {
+		if c.PINs++; c.PINs < st.core.Rules.PINs && !c.Stop {
+			c.Phase, c.Notice = PINEntry, "wrong-pin"
+			st.do(RetryPIN{Sale: c.Sale, Amount: c.Amount})
+			return
+		}
+	}
+	st.do(DropTender{Sale: c.Sale})
+	if code == "not-sent" {
+		st.last(c, NoNetwork, "network-down", c.Sale)
+		return
+	}
+	st.last(c, Declined, declineReason(code), c.Sale)
+}
+
+// declineReason turns a response code (ISO 8583 DE39) into a message key.
+func declineReason(code string) string {
+	switch code {
+	case "51", "61":
+		return "insufficient-funds"
+	case "55":
+		return "wrong-pin"
+	case "38", "75":
+		return "pin-tries"
+	case "54":
+		return "card-expired"
+	case "04", "07", "14", "41", "43", "62":
+		return "bank-card-blocked"
+	case "68", "90", "91", "92", "96", "98":
+		return "bank-unreachable"
+	}
+	return "bank-declined"
+}
+
+// hold asks for the card: the money is here.
+func (st *step) hold(c *Console) {
+	s := st.Durable.Sales[c.Sale]
+	st.offer(s)
+	if c.Stop {
+		st.withdraw(c, "stopped", "stopped-money-back")
+		return
+	}
+	c.Phase, c.Notice = Holding, ""
+	if c.Session != 0 { // the card has stayed
+		c.Phase = Loading
+		st.do(ReadCard{Place: c.Place, Session: c.Session})
+	}
+}
+
+// offer starts the time that an offer stands.
+func (st *step) offer(s Sale) { st.timer(timerOffer+string(s.ID), st.core.Rules.OfferMS) }
+
+// withdraw gives the money back; the entry is durable before the reversal.
+func (st *step) withdraw(c *Console, why, reason string) {
+	id := c.Sale
+	if !st.giveBack(id, why) {
+		return
+	}
+	st.do(ReleaseCard{Place: c.Place})
+	st.last(c, Declined, reason, id)
+	st.flush()
+}
+
+// giveBack withdraws an offer if its batch is open: later a reversal is no
+// longer possible, and the value stays to be written.
+func (st *step) giveBack(id entry.SaleID, why string) bool {
+	s := st.Durable.Sales[id]
+	if !s.Offered() || s.PayBatch != st.Durable.Batch {
+		return false
+	}
+	st.record(entry.OfferWithdrawn{Of: entry.Of{Sale: id}, Why: why})
+	st.timer(timerOffer+string(id), 0)
+	return true
+}
+
+// withdrawOthers ends every offer that nobody works on: another card's sale
+// begins.
+func (st *step) withdrawOthers() {
+	for _, s := range st.Durable.InOrder() {
+		if s.Offered() && !st.busyElsewhere(s.ID) {
+			st.giveBack(s.ID, "another sale")
+		}
+	}
+	st.flush()
+}
+
+// offerEnds: the time is over. While a console works on it, it waits.
+func (st *step) offerEnds(id entry.SaleID) {
+	s, ok := st.Durable.Sales[id]
+	if !ok || !s.Offered() {
+		return
+	}
+	if st.busyElsewhere(id) {
+		st.timer(timerOffer+string(id), 5_000)
+		return
+	}
+	if c := &st.Live.Front; c.Phase == Holding && c.Sale == id {
+		st.withdraw(c, "time", "time-money-back")
+		return
+	}
+	if st.giveBack(id, "time") {
+		st.flush()
+	}
+}
