@@ -1,0 +1,287 @@
+package device
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"buka/internal/pin"
+)
+
+// Config is what the driver must know. Zero values mean the defaults given.
+type Config struct {
+	// Port is the path of the serial device. It may be a symbolic link that
+	// appears and goes, such as those under /dev/serial/by-id.
+	Port string
+	Baud int    // bit/s; 9600
+	Mode string // "8N1" (default), "7E1" or "7O1"
+
+	// KeySlot is a digit for pads that want their key selected (packet 08)
+	// before each entry; empty for those that do not.
+	KeySlot string
+	// PadPrompts uses packet 70 and the pad's own prompts in place of Z2 and
+	// Z60, for pads that show no foreign text while they take a PIN.
+	PadPrompts bool
+
+	OpenTimeout      time.Duration // for the port to open; 5 s
+	AckTimeout       time.Duration // for one acknowledgement; 5 s. A packet is tried three times
+	ReplyTimeout     time.Duration // for the pad's answer to 08; 5 s
+	EntryTimeout     time.Duration // for the customer, from the pad's acknowledgement on; 60 s
+	CancelTimeout    time.Duration // for the pad to stop an entry; 5 s
+	InterByteTimeout time.Duration // silence within a packet; 1 s
+	WriteTimeout     time.Duration // for the port to take one packet; 5 s
+	ProbeEvery       time.Duration // between two questions whether the pad is there; 5 s
+	ProbeTimeout     time.Duration // for each step of such a question; 2 s
+	RetryMin         time.Duration // pause before the port is opened again, doubled
+	RetryMax         time.Duration // up to this; 500 ms and 10 s
+
+	Logger *slog.Logger // slog.Default()
+	// OnState is told each change of State, on the driver's own goroutine: it
+	// must not block and must not call EnterPIN or Close.
+	OnState func(ok bool, what string, since time.Time)
+}
+
+func (c Config) withDefaults() Config {
+	set := func(d *time.Duration, v time.Duration) {
+		if *d <= 0 {
+			*d = v
+		}
+	}
+	set(&c.OpenTimeout, 5*time.Second)
+	set(&c.AckTimeout, 5*time.Second)
+	set(&c.ReplyTimeout, 5*time.Second)
+	set(&c.EntryTimeout, time.Minute)
+	set(&c.CancelTimeout, 5*time.Second)
+	set(&c.InterByteTimeout, time.Second)
+	set(&c.WriteTimeout, 5*time.Second)
+	set(&c.ProbeEvery, 5*time.Second)
+	set(&c.ProbeTimeout, 2*time.Second)
+	set(&c.RetryMin, 500*time.Millisecond)
+	set(&c.RetryMax, 10*time.Second)
+	if c.Baud == 0 {
+		c.Baud = 9600
+	}
+	if c.Mode == "" {
+		c.Mode = "8N1"
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c
+}
+
+// Validate says what is wrong with a configuration, in words for a person. New
+// takes a wrong one too, and then says the same in State.
+func (c Config) Validate() error {
+	c = c.withDefaults()
+	if c.Port == "" {
+		return fmt.Errorf("no serial port is configured for the PIN pad: set its path")
+	}
+	if len(c.KeySlot) > 1 || (c.KeySlot != "" && (c.KeySlot[0] < '0' || c.KeySlot[0] > '9')) {
+		return fmt.Errorf("key slot %q of the PIN pad: write one digit, or nothing", c.KeySlot)
+	}
+	if _, err := portMode(c.Baud, c.Mode); err != nil {
+		return fmt.Errorf("serial port of the PIN pad: %w", err)
+	}
+	return nil
+}
+
+// PinPad is one pad on one port. Make it with New, end it with Close. Its
+// methods may be called from any goroutine; entries are served one at a time.
+type PinPad struct {
+	cfg      Config
+	log      *slog.Logger
+	life     context.Context // ends with ErrClosed as its cause
+	end      context.CancelCauseFunc
+	done     chan struct{}
+	requests chan *entry
+
+	lastKSN pin.KSN // of the last block that was given out; the owner's
+
+	mu     sync.Mutex
+	ok     bool
+	what   string
+	serial string
+	since  time.Time
+}
+
+// New starts the driver. It returns at once and connects in the background.
+func New(cfg Config) *PinPad {
+	cfg = cfg.withDefaults()
+	p := &PinPad{
+		cfg:      cfg,
+		log:      cfg.Logger,
+		done:     make(chan struct{}),
+		requests: make(chan *entry),
+		what:     "connecting",
+		since:    time.Now(),
+	}
+	p.life, p.end = context.WithCancelCause(context.Background())
+	go p.run()
+	return p
+}
+
+// Close ends an entry in progress, gives the port back and waits for that. It
+// takes no longer than CancelTimeout and the closing of the port.
+func (p *PinPad) Close() error {
+	p.end(ErrClosed)
+	<-p.done
+	return nil
+}
+
+// State says whether the pad answers, since when, and what a person should know.
+func (p *PinPad) State() (ok bool, what string, since time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.ok, p.what, p.since
+}
+
+// Serial is the pad's serial number, empty if it has not told one.
+func (p *PinPad) Serial() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.serial
+}
+
+func (p *PinPad) setState(ok bool, what string) {
+	p.mu.Lock()
+	changed := ok != p.ok || what != p.what
+	if changed {
+		p.ok, p.what, p.since = ok, what, time.Now()
+	}
+	since := p.since
+	p.mu.Unlock()
+	if !changed {
+		return
+	}
+	p.log.Info("pin pad: state", "ok", ok, "what", what)
+	if p.cfg.OnState != nil {
+		p.cfg.OnState(ok, what, since)
+	}
+}
+
+// run is the owner of the port: connect, serve, and again, until Close.
+func (p *PinPad) run() {
+	defer close(p.done)
+	defer p.setState(false, ErrClosed.Error())
+	pause := p.cfg.RetryMin
+	for p.life.Err() == nil {
+		l, err := p.connect()
+		if err == nil {
+			pause = p.cfg.RetryMin
+			p.setState(true, "ready")
+			err = p.serve(l)
+			l.forget()
+			l.line.close()
+		}
+		if err == nil || p.life.Err() != nil {
+			return
+		}
+		p.setState(false, err.Error())
+		p.refuse(pause)
+		pause = min(2*pause, p.cfg.RetryMax)
+	}
+}
+
+// refuse answers entries with ErrUnplugged for a while.
+func (p *PinPad) refuse(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	for {
+		select {
+		case e := <-p.requests:
+			e.reply(Result{}, ErrUnplugged)
+		case <-t.C:
+			return
+		case <-p.life.Done():
+			return
+		}
+	}
+}
+
+// connect opens the port and asks whether a pad is there. An open that hangs is
+// reported after OpenTimeout and waited for, so that there is never more than
+// one.
+func (p *PinPad) connect() (*link, error) {
+	if err := p.cfg.Validate(); err != nil {
+		return nil, err
+	}
+	line, err := p.open()
+	if err != nil {
+		return nil, err
+	}
+	l := &link{line: line, interByte: p.cfg.InterByteTimeout, writeMax: p.cfg.WriteTimeout, log: p.log}
+	err = p.greet(l)
+	if err != nil {
+		l.forget()
+		line.close()
+		return nil, fmt.Errorf("%s: %w", p.cfg.Port, err)
+	}
+	return l, nil
+}
+
+func (p *PinPad) open() (*line, error) {
+	type opened struct {
+		line *line
+		err  error
+	}
+	res := make(chan opened, 1)
+	go func() {
+		l, err := openLine(p.cfg.Port, p.cfg.Baud, p.cfg.Mode)
+		res <- opened{l, err}
+	}()
+	t := time.NewTimer(p.cfg.OpenTimeout)
+	defer t.Stop()
+	for {
+		select {
+		case r := <-res:
+			return r.line, r.err
+		case <-t.C:
+			p.setState(false, p.cfg.Port+" does not open: the driver of the port hangs; unplug the PIN pad")
+		case e := <-p.requests:
+			e.reply(Result{}, ErrUnplugged)
+		case <-p.life.Done():
+			go func() {
+				if r := <-res; r.line != nil {
+					r.line.close()
+				}
+			}()
+			return nil, ErrClosed
+		}
+	}
+}
+
+// lost marks the pad as not there, and names the port in the error.
+func (p *PinPad) lost(err error) error {
+	err = fmt.Errorf("%s: %w", p.cfg.Port, err)
+	p.setState(false, err.Error())
+	return err
+}
+
+// serve works on an open line until it fails (the error) or Close (nil).
+func (p *PinPad) serve(l *link) error {
+	probe := time.NewTimer(p.cfg.ProbeEvery)
+	defer probe.Stop()
+	for {
+		select {
+		case <-p.life.Done():
+			return nil
+		case <-l.line.gone:
+			return p.lost(fmt.Errorf("%w (%w)", ErrUnplugged, l.line.err))
+		case chunk := <-l.line.rx:
+			l.idle(chunk)
+		case e := <-p.requests:
+			if err := p.serveEntry(l, e); err != nil {
+				return err
+			}
+			probe.Reset(p.cfg.ProbeEvery)
+		case <-probe.C:
+			if err := p.probe(p.life, l); err != nil {
+				return p.lost(err)
+			}
+			probe.Reset(p.cfg.ProbeEvery)
+		}
+	}
+}

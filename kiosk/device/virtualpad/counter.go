@@ -1,0 +1,113 @@
+package virtualpad
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"buka/internal/pin"
+)
+
+// counterFile holds the last key serial number that may have been used.
+const counterFile = "dukpt.json"
+
+// maxCounterFile bounds what is read back.
+const maxCounterFile = 1024
+
+// counter is the pad's DUKPT counter on disk.
+type counter struct {
+	dir  string
+	last pin.KSN
+}
+
+type counterState struct {
+	LastKSN string `json:"last_ksn"`
+}
+
+// openCounter reads the counter, or begins one at start when there is no file.
+func openCounter(dir string, start pin.KSN) (*counter, error) {
+	c := &counter{dir: dir, last: start}
+	f, err := os.Open(c.path())
+	if errors.Is(err, os.ErrNotExist) {
+		return c, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the virtual PIN pad's counter: %w", err)
+	}
+	defer f.Close()
+	raw, err := io.ReadAll(io.LimitReader(f, maxCounterFile))
+	if err != nil {
+		return nil, fmt.Errorf("read the virtual PIN pad's counter: %w", err)
+	}
+	last, err := decodeCounter(raw)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: remove the file only together with the pad's initial key, for a key serial number must not come twice", c.path(), err)
+	}
+	if !last.SameDevice(start) {
+		return nil, fmt.Errorf("%s is of key serial number %v, the configuration says %v: give the pad another folder", c.path(), last, start)
+	}
+	if last.Counter() > start.Counter() {
+		c.last = last
+	}
+	return c, nil
+}
+
+func decodeCounter(raw []byte) (pin.KSN, error) {
+	var s counterState
+	if err := json.Unmarshal(raw, &s); err != nil {
+		return pin.KSN{}, fmt.Errorf("the virtual PIN pad's counter is damaged: %w", err)
+	}
+	if len(s.LastKSN) != 20 {
+		return pin.KSN{}, fmt.Errorf("the virtual PIN pad's counter is damaged: %w", pin.ErrKSN)
+	}
+	return pin.ParseKSN(s.LastKSN)
+}
+
+func (c *counter) path() string { return filepath.Join(c.dir, counterFile) }
+
+// take gives the next key serial number, durably marked as used. After an error
+// the number counts as used or not; either is safe, because it was not given
+// out.
+func (c *counter) take() (pin.KSN, error) {
+	next, err := c.last.Next()
+	if err != nil {
+		return pin.KSN{}, err
+	}
+	raw, err := json.Marshal(counterState{LastKSN: next.String()})
+	if err != nil {
+		return pin.KSN{}, err
+	}
+	if err := replaceFile(c.path(), append(raw, '\n')); err != nil {
+		return pin.KSN{}, fmt.Errorf("save the virtual PIN pad's counter: %w", err)
+	}
+	c.last = next
+	return next, nil
+}
+
+// replaceFile swaps in new content so that a power cut leaves the old or the
+// new, and returns when the new is on disk.
+func replaceFile(path string, raw []byte) error {
+	tmp := path + ".new"
+	f, err := os.OpenFile(tmp, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(raw)
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(tmp, path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}

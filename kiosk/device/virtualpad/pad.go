@@ -1,0 +1,336 @@
+package virtualpad
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"buka/internal/pin"
+	"buka/kiosk/device"
+)
+
+// Dialect is whose answers the pad gives.
+type Dialect uint8
+
+const (
+	// VeriFone answers Z60 with 73, and 08 with EOT.
+	VeriFone Dialect = iota
+	// UIC answers Z60 with 71, and 08 with 08 and a status.
+	UIC
+)
+
+// Config is what a pad is made of.
+type Config struct {
+	// Dir is the pad's folder: its counter, and the link to its line.
+	Dir string
+	// IK is the initial key of this device, KSN its key serial number with the
+	// counter that counts as used already: 0 for a new device.
+	IK      pin.Key
+	KSN     pin.KSN
+	Serial  string // 16 characters, as 06 tells it; there is a default
+	Dialect Dialect
+
+	ResendAfter  time.Duration // silence after which an answer is sent again; 5 s
+	EntryTimeout time.Duration // of the pad itself; 90 s, so that the kiosk's own comes first
+	// OnChange is told that Snapshot gives something new. It runs on a goroutine
+	// of its own and may call every method but Close.
+	OnChange func()
+	Logger   *slog.Logger // slog.Default()
+}
+
+var (
+	// ErrOff says that the pad has no power or no cable.
+	ErrOff = errors.New("the virtual PIN pad is off: switch it on first")
+	// ErrNotWaiting says that no PIN is asked for, so the keys are dead.
+	ErrNotWaiting = errors.New("the virtual PIN pad does not ask for a PIN now")
+	// ErrKey says that a name is no key of the pad.
+	ErrKey = errors.New(`not a key of the PIN pad: 0 to 9, "enter", "cancel" or "clear"`)
+	// ErrClosed says that the pad was closed.
+	ErrClosed = errors.New("the virtual PIN pad is closed")
+)
+
+// Snapshot is what somebody in front of the pad can see.
+type Snapshot struct {
+	On      bool   // it has power
+	Plugged bool   // its cable is in the kiosk
+	Display string // 16 characters a line, lines split by \n
+	Digits  int    // typed so far
+	Waiting bool   // for a PIN
+	Faults  int    // armed and not yet used up, in bytes and packets
+}
+
+// Pad is a virtual PIN pad. One goroutine owns all its state; methods may be
+// called from any other.
+type Pad struct {
+	cfg   Config
+	log   *slog.Logger
+	ops   chan func()
+	quit  chan struct{}
+	done  chan struct{}
+	poke  chan struct{} // to the goroutine of OnChange
+	close sync.Once
+
+	// The owner's.
+	on       bool
+	cable    *cable
+	dec      device.Decoder
+	count    *counter
+	entry    entry
+	pending  pending
+	badInRow int
+	idle     string
+	faults   [2][3]int // armed, by Direction and FaultKind
+
+	mu      sync.Mutex
+	snap    Snapshot
+	changed chan struct{} // closed and replaced at each change of snap
+}
+
+// Open makes a pad, with power and plugged in.
+func Open(cfg Config) (*Pad, error) {
+	if cfg.Dir == "" {
+		return nil, errors.New("the virtual PIN pad needs a folder for its counter")
+	}
+	if cfg.Serial == "" {
+		cfg.Serial = "BUKAVIRTUAL00001"
+	}
+	if cfg.ResendAfter <= 0 {
+		cfg.ResendAfter = 5 * time.Second
+	}
+	if cfg.EntryTimeout <= 0 {
+		cfg.EntryTimeout = 90 * time.Second
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("folder of the virtual PIN pad: %w", err)
+	}
+	count, err := openCounter(cfg.Dir, cfg.KSN)
+	if err != nil {
+		return nil, err
+	}
+	p := &Pad{
+		cfg:     cfg,
+		log:     cfg.Logger,
+		ops:     make(chan func()),
+		quit:    make(chan struct{}),
+		done:    make(chan struct{}),
+		poke:    make(chan struct{}, 1),
+		on:      true,
+		count:   count,
+		idle:    idleText,
+		changed: make(chan struct{}),
+	}
+	p.entry.timer, p.pending.timer = stoppedTimer(), stoppedTimer()
+	if p.cable, err = plug(cfg.Dir); err != nil {
+		return nil, err
+	}
+	p.publish()
+	go p.run()
+	go p.notify()
+	return p, nil
+}
+
+// SlavePath is the path to give to the driver. It is a link that stays the same
+// over Unplug and Plug; while the pad is unplugged it does not exist.
+func (p *Pad) SlavePath() string { return filepath.Join(p.cfg.Dir, linkName) }
+
+// Close unplugs the pad for good.
+func (p *Pad) Close() error {
+	p.close.Do(func() { close(p.quit) })
+	<-p.done
+	return nil
+}
+
+// Snapshot is the state of the moment.
+func (p *Pad) Snapshot() Snapshot {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.snap
+}
+
+// WaitPrompt returns when the pad waits for a PIN, or with the end of ctx.
+func (p *Pad) WaitPrompt(ctx context.Context) error {
+	return p.Wait(ctx, func(s Snapshot) bool { return s.Waiting })
+}
+
+// Wait returns when until is true of a snapshot, or with the end of ctx.
+func (p *Pad) Wait(ctx context.Context, until func(Snapshot) bool) error {
+	for {
+		p.mu.Lock()
+		snap, changed := p.snap, p.changed
+		p.mu.Unlock()
+		if until(snap) {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("wait for the virtual PIN pad: %w", context.Cause(ctx))
+		case <-p.done:
+			return ErrClosed
+		}
+	}
+}
+
+// Key presses one key: "0" to "9", "enter", "cancel" or "clear". Enter below
+// four digits and digits past twelve do nothing, as on a real pad.
+func (p *Pad) Key(k string) error {
+	err := ErrClosed
+	p.do(func() {
+		switch {
+		case !p.on || p.cable == nil:
+			err = ErrOff
+		case !p.entry.active:
+			err = ErrNotWaiting
+		default:
+			err = p.press(k)
+		}
+	})
+	return err
+}
+
+// Type waits for the prompt, then presses the digits and Enter.
+func (p *Pad) Type(ctx context.Context, digits string) error {
+	if err := p.WaitPrompt(ctx); err != nil {
+		return err
+	}
+	for i := range len(digits) {
+		if err := p.Key(digits[i : i+1]); err != nil {
+			return err
+		}
+	}
+	return p.Key("enter")
+}
+
+// PowerOff takes the pad's power: the entry in progress is gone, the line is
+// silent but still there, as with a pad that has a supply of its own.
+func (p *Pad) PowerOff() {
+	p.do(func() {
+		p.on = false
+		p.reset()
+	})
+}
+
+// PowerOn gives the power back.
+func (p *Pad) PowerOn() { p.do(func() { p.on = true }) }
+
+// Unplug pulls the cable that carries data and power: the line disappears, and
+// the entry in progress with it.
+func (p *Pad) Unplug() error {
+	err := ErrClosed
+	p.do(func() {
+		err = nil
+		if p.cable == nil {
+			return
+		}
+		err = p.cable.unplug(p.cfg.Dir)
+		p.cable = nil
+		p.reset()
+	})
+	return err
+}
+
+// Plug puts the cable back: a new line under the same path.
+func (p *Pad) Plug() error {
+	err := ErrClosed
+	p.do(func() {
+		err = nil
+		if p.cable == nil {
+			p.cable, err = plug(p.cfg.Dir)
+		}
+	})
+	return err
+}
+
+// reset is what a loss of power leaves of the volatile state: nothing.
+func (p *Pad) reset() {
+	p.endEntry()
+	p.dropPending()
+	p.dec.Reset()
+	p.idle = idleText
+}
+
+// do runs f on the owner and waits for it.
+func (p *Pad) do(f func()) {
+	ran := make(chan struct{})
+	select {
+	case p.ops <- func() { f(); p.publish(); close(ran) }:
+		<-ran
+	case <-p.done:
+	}
+}
+
+func (p *Pad) run() {
+	defer close(p.done)
+	for {
+		var rx chan []byte
+		if p.cable != nil {
+			rx = p.cable.rx
+		}
+		select {
+		case <-p.quit:
+			p.reset()
+			p.cfg.IK.Zero()
+			if p.cable != nil {
+				p.cable.unplug(p.cfg.Dir)
+			}
+			return
+		case op := <-p.ops:
+			op()
+		case chunk := <-rx:
+			p.arrive(chunk)
+		case <-p.entry.timer.C:
+			p.log.Debug("virtual PIN pad: entry timed out")
+			p.abandon("TIME OUT")
+		case <-p.pending.timer.C:
+			p.resend(false)
+		}
+		p.publish()
+	}
+}
+
+// publish shows the owner's state to the others, if it has changed.
+func (p *Pad) publish() {
+	s := Snapshot{On: p.on, Plugged: p.cable != nil, Faults: p.faultsArmed()}
+	if p.on && p.cable != nil {
+		s.Display, s.Digits, s.Waiting = p.display(), p.entry.n, p.entry.active
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s == p.snap {
+		return
+	}
+	p.snap = s
+	close(p.changed)
+	p.changed = make(chan struct{})
+	select {
+	case p.poke <- struct{}{}:
+	default: // the one that waits there will see this change too
+	}
+}
+
+func (p *Pad) notify() {
+	for {
+		select {
+		case <-p.poke:
+			if p.cfg.OnChange != nil {
+				p.cfg.OnChange()
+			}
+		case <-p.done:
+			return
+		}
+	}
+}
+
+func stoppedTimer() *time.Timer {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return t
+}
