@@ -1,0 +1,55 @@
+// Package store keeps the journal of one kiosk on disk, in a bbolt file.
+//
+// It promises: an entry that Append has returned is on the disk and chained to
+// the one before it; what is read back has been checked against the chain; a
+// file that is damaged, cut, foreign or gone is recognised and named, with what
+// to do about it. It never repairs, truncates or begins anew behind anybody's
+// back, and it never sends or interprets what it keeps.
+//
+// What survives a power cut at any instant: every entry that was acknowledged.
+// The entries of a commit that was under way are there all together or not at
+// all, and which of the two is only known after the file was opened again.
+//
+// bbolt writes the file. All reading is done by the bounded page reader in this
+// package, because bbolt reads through a memory map: a page number gone bad
+// would fault or recurse without end instead of giving an error, and mapped
+// pages would count as our memory.
+//
+// Not covered: somebody who knows the format and rewrites the whole file. There
+// is no secret in the chain; the host's copy is the witness against that.
+package store
+
+import "path/filepath"
+
+const (
+	// FileName of the journal in a data directory.
+	FileName = "journal.db"
+	// IDName of the small file beside it that says that a journal was begun
+	// here, so that a journal that was deleted is not taken for a new kiosk.
+	IDName = "journal.id"
+	// SocketName of the socket on which a running station hands out snapshots.
+	SocketName = "journal.sock"
+)
+
+// Path of the journal in a data directory.
+func Path(dir string) string { return filepath.Join(dir, FileName) }
+
+// SocketPath that belongs to the journal at path.
+func SocketPath(path string) string { return filepath.Join(filepath.Dir(path), SocketName) }
+
+func idPath(path string) string { return filepath.Join(filepath.Dir(path), IDName) }
+
+var (
+	bucketEntries = []byte("journal") // 8-byte big-endian number → stored bytes of the entry
+	bucketMarks   = []byte("marks")   // the keys below; outside the chain
+
+	// keyTail holds number and hash of the last entry. No later entry carries
+	// that hash, so without this key a change in the last one would not show.
+	// It costs no page: the root page is rewritten in every commit anyway.
+	keyTail = []byte("tail")
+	// keyCheckpoint holds the number of the last checkpoint, 0 for none.
+	keyCheckpoint = []byte("checkpoint")
+	// keyAck holds number and hash of the last entry that the host has
+	// acknowledged. It may lag.
+	keyAck = []byte("acknowledged")
+)

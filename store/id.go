@@ -1,0 +1,127 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// identity is what journal.id holds.
+type identity struct {
+	Epoch string `json:"epoch"`
+	Kiosk string `json:"kiosk"`
+}
+
+// checkID compares journal.id with the journal, and writes it if a crash came
+// in between or it cannot be read: it only guards against a journal that is
+// gone, and this one is here.
+func (s *Store) checkID(rep *Report) error {
+	path := idPath(s.path)
+	is := identity{Epoch: hexEpoch(rep.Epoch), Kiosk: rep.Kiosk}
+	was, err := readID(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+	case err != nil:
+		rep.Notes = append(rep.Notes, IDName+" could not be read and was written again")
+	case was == is:
+		return nil
+	default:
+		return &ErrDamaged{
+			What: fmt.Sprintf("it is of epoch %s, but in this directory epoch %s was begun: this is another journal's file", is.Epoch, was.Epoch),
+			Advice: "nothing was changed: put the right file back; if this one was put here on purpose, without a restore, " +
+				"ask the host what it knows of both, then remove " + IDName}
+	}
+	return writeID(path, is)
+}
+
+func readID(path string) (identity, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return identity{}, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, 4096))
+	if err != nil {
+		return identity{}, err
+	}
+	var id identity
+	return id, json.Unmarshal(b, &id)
+}
+
+func writeID(path string, id identity) error {
+	b, err := json.Marshal(id)
+	if err == nil {
+		err = writeFile(path, append(b, '\n'))
+	}
+	if err != nil {
+		return fmt.Errorf("write %s: %w", IDName, err)
+	}
+	return nil
+}
+
+// writeFile puts a small file in place as a whole, durably.
+func writeFile(path string, data []byte) error {
+	fresh := path + ".new"
+	f, err := os.OpenFile(fresh, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return err
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// openLocked opens a file or directory and takes its exclusive lock, the one
+// that bbolt takes. bbolt is given the same open file later, so nobody can
+// change it between our check and bbolt's.
+func openLocked(path string, wait time.Duration) (*os.File, error) {
+	mode := os.O_RDWR
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		mode = os.O_RDONLY
+	}
+	file, err := os.OpenFile(path, mode, 0)
+	if err != nil {
+		return nil, fmt.Errorf("open the journal: %w", err)
+	}
+	for deadline := time.Now().Add(wait); ; time.Sleep(20 * time.Millisecond) {
+		err := lock(file, unix.LOCK_EX)
+		if err == nil {
+			return file, nil
+		}
+		if !errors.Is(err, ErrLocked) || time.Now().After(deadline) {
+			file.Close()
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+}
+
+// lock takes a lock without waiting.
+func lock(file *os.File, how int) error {
+	for {
+		err := unix.Flock(int(file.Fd()), how|unix.LOCK_NB)
+		switch {
+		case err == nil:
+			return nil
+		case errors.Is(err, unix.EWOULDBLOCK):
+			return ErrLocked
+		case !errors.Is(err, unix.EINTR):
+			return fmt.Errorf("lock the journal: %w", err)
+		}
+	}
+}
