@@ -1,0 +1,216 @@
+package switchlink
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+)
+
+// The two and a half outcomes beside an answer.
+var (
+	// ErrNotSent: not a byte of the request left. It may be asked again.
+	ErrNotSent = errors.New("switchlink: the request was not sent")
+	// ErrNoAnswer: the request may have been sent, and no answer came in time.
+	// What it did is unknown.
+	ErrNoAnswer = errors.New("switchlink: no answer")
+	// ErrBadAnswer: an answer came that is not about this request or cannot be
+	// read. Errors with it are ErrNoAnswer as well: the outcome is unknown.
+	ErrBadAnswer = fmt.Errorf("%w that can be used", ErrNoAnswer)
+
+	errClosed = errors.New("the link is closed")
+)
+
+// Refused is an answer other than 00 where the call has no other way to say so.
+type Refused struct{ Code string }
+
+func (e *Refused) Error() string { return "switchlink: the host refuses with code " + e.Code }
+
+// Config of a Client. Addr or Dial, TerminalID and MerchantID are wanted; the
+// rest has defaults.
+type Config struct {
+	Addr string // host:port
+	// Dial opens the connection, instead of Addr and TLS.
+	Dial func(ctx context.Context) (net.Conn, error)
+	TLS  *tls.Config // nil: plain TCP
+
+	TerminalID string // 8 characters
+	MerchantID string // 15 characters
+
+	Timeout      time.Duration // for an answer; default 30 s
+	DialTimeout  time.Duration // default 5 s
+	WriteTimeout time.Duration // default 5 s
+	EchoEvery    time.Duration // idle time before a link test; default 30 s
+	MaxBackoff   time.Duration // between dials; default 15 s
+	Logger       *slog.Logger
+	// OnState hears of changes, from a goroutine that does nothing else.
+	OnState func(State)
+}
+
+func (c *Config) fill() error {
+	if len(c.TerminalID) != 8 || len(c.MerchantID) != 15 {
+		return errors.New("switchlink: a terminal id has 8 characters, a merchant id 15")
+	}
+	for d, def := range map[*time.Duration]time.Duration{
+		&c.Timeout: 30 * time.Second, &c.DialTimeout: 5 * time.Second, &c.WriteTimeout: 5 * time.Second,
+		&c.EchoEvery: 30 * time.Second, &c.MaxBackoff: 15 * time.Second,
+	} {
+		if *d <= 0 {
+			*d = def
+		}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Dial == nil {
+		if c.Addr == "" {
+			return errors.New("switchlink: neither an address nor a dialer")
+		}
+		c.Dial = c.dialTCP
+	}
+	return nil
+}
+
+func (c *Config) dialTCP(ctx context.Context) (net.Conn, error) {
+	d := net.Dialer{Timeout: c.DialTimeout, KeepAliveConfig: net.KeepAliveConfig{
+		Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}
+	if c.TLS == nil {
+		return d.DialContext(ctx, "tcp", c.Addr)
+	}
+	return (&tls.Dialer{NetDialer: &d, Config: c.TLS}).DialContext(ctx, "tcp", c.Addr)
+}
+
+// tick is how often time-outs and the idle time are looked at.
+func (c *Config) tick() time.Duration {
+	return max(min(c.Timeout, c.EchoEvery, time.Second)/8, 5*time.Millisecond)
+}
+
+// Client is the kiosk's end. Its methods may be called from any goroutine.
+type Client struct {
+	cfg   Config
+	owner *owner
+	stop  context.CancelFunc
+	done  sync.WaitGroup
+}
+
+// New begins to dial and never waits for it.
+func New(cfg Config) (*Client, error) {
+	if err := cfg.fill(); err != nil {
+		return nil, err
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	c := &Client{cfg: cfg, stop: stop}
+	c.owner = &owner{
+		cfg: cfg, log: cfg.Logger, ctx: ctx,
+		calls: make(chan *call), reads: make(chan inbound), dialed: make(chan dialed),
+		state: newStateBoard(), waiters: map[key]*call{},
+		echo: func() *call {
+			// STAN 0 is never a journal's: the test cannot collide with a request.
+			call, err := c.prepare(&Request{Kind: KindEcho}, time.Now().Add(cfg.Timeout))
+			if err != nil {
+				return nil
+			}
+			return call
+		},
+	}
+	c.done.Go(c.owner.run)
+	if cfg.OnState != nil {
+		c.done.Go(func() { c.owner.state.tell(ctx.Done(), cfg.OnState) })
+	}
+	return c, nil
+}
+
+// Close ends the link. Calls under way end with ErrNotSent or ErrNoAnswer.
+func (c *Client) Close() error {
+	c.stop()
+	c.done.Wait()
+	return nil
+}
+
+// State of the link now.
+func (c *Client) State() State { return c.owner.state.get() }
+
+// prepare encodes a request as a call.
+func (c *Client) prepare(r *Request, deadline time.Time) (*call, error) {
+	r.Terminal, r.Merchant = c.cfg.TerminalID, c.cfg.MerchantID
+	if r.Kind.MTI()[1] == '1' {
+		var b [4]byte
+		rand.Read(b[:])
+		r.Exchange = binary.BigEndian.Uint32(b[:]) | 1
+	}
+	m, err := EncodeRequest(r)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Zero()
+	packed, err := m.Pack()
+	if err != nil {
+		return nil, err
+	}
+	defer clear(packed)
+	frame, err := Frame{TPDU: requestTPDU, Header: requestHeader, Message: packed}.Bytes()
+	if err != nil {
+		return nil, err
+	}
+	k, _ := keyOf(m)
+	k.class = answerMTI(m.MTI)[1:3]
+	return &call{key: k, exchange: r.Exchange, frame: frame, deadline: deadline, answer: make(chan result, 1)}, nil
+}
+
+// ask sends one request and waits for its answer.
+func (c *Client) ask(ctx context.Context, r *Request) (Response, error) {
+	defer r.PINBlock.Zero()
+	deadline := time.Now().Add(c.cfg.Timeout)
+	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
+		deadline = d
+	}
+	call, err := c.prepare(r, deadline)
+	if err != nil {
+		return Response{}, fmt.Errorf("%w: %s %06d: %w", ErrNotSent, r.Kind, r.STAN, err)
+	}
+	got, err := c.exchange(ctx, call)
+	if err != nil {
+		return Response{}, fmt.Errorf("%w: %s %06d", err, r.Kind, r.STAN)
+	}
+	a, err := DecodeResponse(r, got)
+	if err != nil {
+		c.cfg.Logger.Warn("switch link: a bad answer", "message", got, "error", err)
+		return Response{}, fmt.Errorf("%w: %s %06d: %w", ErrBadAnswer, r.Kind, r.STAN, err)
+	}
+	return a, nil
+}
+
+func (c *Client) exchange(ctx context.Context, call *call) (*Message, error) {
+	timer := time.NewTimer(time.Until(call.deadline))
+	defer timer.Stop()
+	select {
+	case c.owner.calls <- call:
+	case <-c.owner.ctx.Done():
+		return nil, ErrNotSent
+	case <-ctx.Done():
+		return nil, ErrNotSent
+	case <-timer.C:
+		return nil, ErrNotSent
+	}
+	select {
+	case r := <-call.answer:
+		return r.message, r.err
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+	switch call.state.Swap(callOver) {
+	case callWaiting:
+		clear(call.frame)
+		return nil, ErrNotSent
+	case callSent:
+		return nil, ErrNoAnswer
+	}
+	r := <-call.answer // the owner was faster
+	return r.message, r.err
+}

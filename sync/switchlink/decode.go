@@ -1,0 +1,268 @@
+package switchlink
+
+import (
+	"encoding/binary"
+	"time"
+
+	"buka/internal/entry"
+	"buka/internal/pboc"
+	"buka/internal/pin"
+)
+
+// kindOf finds the kind by MTI, processing code and DE60.3.
+func kindOf(m *Message) (Kind, bool) {
+	if len(m.MTI) != 4 || (m.MTI[3] != '0' && m.MTI[3] != '1') {
+		return KindNone, false
+	}
+	first := m.MTI[:3] + "0"
+	var net string
+	if v := m.Text(60); len(v) >= 11 {
+		net = v[8:11]
+	}
+	for k, s := range shapes {
+		if s.mti != first || s.code != m.Text(3) {
+			continue
+		}
+		if s.code == "" && s.net603 != net {
+			continue
+		}
+		return k, true
+	}
+	return KindNone, false
+}
+
+// DecodeRequest reads a request. With an error the request holds as much as an
+// answer needs, if its Kind is set.
+func DecodeRequest(m *Message) (*Request, error) {
+	r := &Request{Terminal: m.Text(41), Merchant: m.Text(42), Repeat: len(m.MTI) == 4 && m.MTI[3] == '1'}
+	stan, ok := number(m.Text(11), 6)
+	if !ok || len(r.Terminal) != 8 || len(r.Merchant) != 15 {
+		return r, fieldErr("STAN, terminal or merchant")
+	}
+	r.STAN = stan
+	kind, ok := kindOf(m)
+	if !ok {
+		return r, fieldErr("MTI or processing code")
+	}
+	r.Kind = kind
+	private := m.Text(60)
+	if len(private) < 8 {
+		return r, fieldErr("DE60")
+	}
+	r.Batch, _ = number(private[2:8], 6)
+	if kind.carriesAmount() {
+		amount, err := parseAmount(m.Text(4))
+		if err != nil {
+			return r, err
+		}
+		r.Amount = amount
+	}
+	if c, ok := m.Fields[49]; ok && string(c) != currencyCNY {
+		return r, fieldErr("currency")
+	}
+	if err := decodeSale(m, r); err != nil {
+		return r, err
+	}
+	if err := decodeLoad(m, r); err != nil {
+		return r, err
+	}
+	switch kind {
+	case KindPay:
+		return r, decodePayment(m, r)
+	case KindReverse:
+		r.Reason, r.RRN, r.Auth = m.Text(39), m.Text(37), m.Text(38)
+	}
+	return r, nil
+}
+
+func decodeSale(m *Message, r *Request) error {
+	t, err := parseTLV(m.Fields[59])
+	if err != nil {
+		return fieldErr("DE59")
+	}
+	r.Sale = entry.SaleID(t[tagSale])
+	if err := checkSale(r.Sale); err != nil {
+		return err
+	}
+	if v := t[tagExchange]; len(v) == 4 {
+		r.Exchange = binary.BigEndian.Uint32(v)
+	}
+	if r.Kind != KindPay {
+		return nil
+	}
+	r.Card = entry.Card{Family: string(t[tagFamily]), Number: string(t[tagNumber])}
+	if err := checkCard(r.Card); err != nil {
+		return err
+	}
+	if len(t[tagSlot]) != 4 || r.Sale == "" {
+		return fieldErr("DE59")
+	}
+	r.Slot = entry.Slot(binary.BigEndian.Uint32(t[tagSlot]))
+	if v, ok := t[tagKSN]; ok {
+		if len(v) != len(r.KSN) {
+			return fieldErr("KSN")
+		}
+		r.KSN = pin.KSN(v)
+	}
+	return nil
+}
+
+func decodeLoad(m *Message, r *Request) (err error) {
+	if !r.Kind.carriesLoad() {
+		return nil
+	}
+	t, err := parseTLV(m.Fields[58])
+	if err != nil {
+		return fieldErr("DE58")
+	}
+	if r.Attempt, err = getAttempt(t[tagAttempt]); err != nil {
+		return err
+	}
+	if r.Attempt.Amount != r.Amount {
+		return fieldErr("amount: DE4 and DE58 differ")
+	}
+	switch r.Kind {
+	case KindVerifyCounter:
+		r.Probe, err = getAttempt(t[tagProbe])
+		return err
+	case KindVerifyTAC:
+		if len(t[tagTAC]) == 0 || len(t[tagTAC]) > 8 || len(t[tagAsked]) != 4 {
+			return fieldErr("proof")
+		}
+		r.Proof = entry.Proof{Asked: entry.Slot(binary.BigEndian.Uint32(t[tagAsked])), TAC: hexOf(t[tagTAC])}
+	case KindConfirm:
+		if len(t[tagTAC]) > 8 || len(t[tagBy]) > 16 {
+			return fieldErr("TAC")
+		}
+		r.Proof.TAC, r.By = hexOf(t[tagTAC]), string(t[tagBy])
+	}
+	return nil
+}
+
+func decodePayment(m *Message, r *Request) error {
+	r.PAN, r.Expiry, r.Track2 = m.Text(2), m.Text(14), m.Text(35)
+	r.EntryMode, r.PSN = m.Text(22), m.Text(23)
+	if err := pin.CheckPAN(r.PAN); err != nil {
+		return fieldErr("PAN")
+	}
+	if v, ok := m.Fields[52]; ok {
+		r.HasPIN = true
+		copy(r.PINBlock[:], v)
+	}
+	return nil
+}
+
+// DecodeResponse reads the answer to r. Every identifier that is there must be
+// the request's, and on an approval all must be there; otherwise the answer
+// counts as none.
+func DecodeResponse(r *Request, m *Message) (Response, error) {
+	a := Response{Code: m.Text(39), RRN: m.Text(37), Auth: m.Text(38)}
+	s := shapes[r.Kind]
+	if len(a.Code) != 2 || m.MTI != answerMTI(s.mti) {
+		return a, fieldErr("response code or MTI")
+	}
+	approved := Approved(a.Code) || a.Code == CodePartial
+	for de, want := range identifiers(r) {
+		got, there := m.Fields[de]
+		if de == 4 && a.Code == CodePartial {
+			continue
+		}
+		if there && string(got) != want || !there && approved && want != "" {
+			return a, fieldErr("echo of an identifier")
+		}
+	}
+	var err error
+	if r.Kind == KindPay || r.Kind == KindQuery {
+		if approved {
+			if a.Amount, err = parseAmount(m.Text(4)); err != nil {
+				return a, err
+			}
+		}
+		return a, nil
+	}
+	if r.Kind == KindSignOn && approved {
+		return a, decodeSignOn(m, &a)
+	}
+	return a, decodeLoadAnswer(m, r, &a)
+}
+
+// identifiers are what an answer must repeat, by data element.
+func identifiers(r *Request) map[int]string {
+	ids := map[int]string{11: decimal(uint64(r.STAN), 6), 41: r.Terminal, 42: r.Merchant}
+	if code := shapes[r.Kind].code; code != "" {
+		ids[3] = code
+	}
+	if r.Kind.carriesAmount() {
+		ids[4] = decimal(uint64(r.Amount), 12)
+	}
+	return ids
+}
+
+func decodeSignOn(m *Message, a *Response) error {
+	private := m.Text(60)
+	if len(private) < 8 {
+		return fieldErr("DE60")
+	}
+	a.Batch, _ = number(private[2:8], 6)
+	t, err := parseTLV(m.Fields[62])
+	if err != nil {
+		return fieldErr("DE62")
+	}
+	stamp, err := stampOf(t[tagHostTime])
+	if err != nil {
+		return err
+	}
+	if a.At, err = time.Parse(stampLayout, string(stamp)); err != nil {
+		return fieldErr("host time")
+	}
+	digits, err := pboc.DecodeBCD(t[tagLastSTAN])
+	if err != nil {
+		return fieldErr("last STAN")
+	}
+	a.LastSTAN, _ = number(digits, 6)
+	return nil
+}
+
+func decodeLoadAnswer(m *Message, r *Request, a *Response) error {
+	if !Approved(a.Code) {
+		return nil
+	}
+	t, err := parseTLV(m.Fields[58])
+	if err != nil {
+		return fieldErr("DE58")
+	}
+	one := func(id tag, limit byte) (byte, error) {
+		if v := t[id]; len(v) == 1 && v[0] <= limit {
+			return v[0], nil
+		}
+		return 0, fieldErr("verdict")
+	}
+	switch r.Kind {
+	case KindAuthorise:
+		a.MAC2 = hexOf(t[tagMAC2])
+		if len(a.MAC2) == 0 || len(a.MAC2) > 8 {
+			return fieldErr("MAC2")
+		}
+		a.Stamp, err = stampOf(t[tagStamp])
+		return err
+	case KindVerifyTAC:
+		v, err := one(tagOpinion, 2)
+		a.Opinion = entry.Opinion(v)
+		return err
+	case KindVerifyCounter:
+		mac1, err1 := one(tagOpinion, 2)
+		fresh, err2 := one(tagFresh, 1)
+		ledger, err3 := one(tagLedger, 2)
+		if err1 != nil || err2 != nil || err3 != nil || len(t[tagSlot]) != 4 {
+			return fieldErr("verdict on the counter")
+		}
+		a.Counter = entry.Counter{
+			Value: entry.Slot(binary.BigEndian.Uint32(t[tagSlot])),
+			MAC1:  entry.Opinion(mac1), Fresh: fresh == 1, Ledger: entry.Ledger(ledger),
+		}
+		if a.Counter.Value != r.Probe.Slot {
+			return fieldErr("counter: not the one that was asked about")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,130 @@
+package switchlink
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+
+	"github.com/moov-io/iso8583"
+)
+
+// ErrMessage says that bytes are not a message of the spec. It never repeats
+// them.
+var ErrMessage = errors.New("switchlink: not a message")
+
+// Message is an MTI and its data elements by number: digits and text as ASCII,
+// the rest as bytes. The bitmap and DE1 are made when it is packed.
+type Message struct {
+	MTI    string
+	Fields map[int][]byte
+}
+
+func newMessage(mti string) *Message {
+	return &Message{MTI: mti, Fields: map[int][]byte{}}
+}
+
+func (m *Message) set(de int, value string) { m.Fields[de] = []byte(value) }
+
+// Text gives a data element as a string, "" if it is absent.
+func (m *Message) Text(de int) string { return string(m.Fields[de]) }
+
+// Zero overwrites what could pay: PAN, track 2 and PIN block.
+func (m *Message) Zero() {
+	for _, de := range []int{2, 14, 35, 52} {
+		clear(m.Fields[de])
+		delete(m.Fields, de)
+	}
+}
+
+// Pack gives the bytes from MTI to the last data element.
+func (m *Message) Pack() (out []byte, err error) {
+	defer guard(&err)
+	if len(m.MTI) != 4 {
+		return nil, fmt.Errorf("%w: MTI of %d digits", ErrMessage, len(m.MTI))
+	}
+	im := iso8583.NewMessage(builtin())
+	im.MTI(m.MTI)
+	for _, de := range slices.Sorted(maps.Keys(m.Fields)) {
+		if de < 2 {
+			return nil, fmt.Errorf("%w: data element %d", ErrMessage, de)
+		}
+		if err := im.BinaryField(de, m.Fields[de]); err != nil {
+			return nil, fmt.Errorf("%w: data element %d does not fit", ErrMessage, de)
+		}
+	}
+	out, err = im.Pack()
+	if err != nil {
+		return nil, fmt.Errorf("%w: a data element does not fit its place", ErrMessage)
+	}
+	if len(out) > MaxFrame-tpduSize-headerSize {
+		clear(out)
+		return nil, fmt.Errorf("%w: too long", ErrMessage)
+	}
+	return out, nil
+}
+
+// Unpack reads what Pack writes. UnionPay terminals use the primary bitmap only;
+// a secondary one is refused, and so is anything after the last element.
+func Unpack(data []byte) (m *Message, err error) {
+	defer guard(&err)
+	if len(data) < minMessage || len(data) > MaxFrame {
+		return nil, fmt.Errorf("%w: %d bytes", ErrMessage, len(data))
+	}
+	if data[2]&0x80 != 0 {
+		return nil, fmt.Errorf("%w: it has a secondary bitmap", ErrMessage)
+	}
+	im := iso8583.NewMessage(builtin())
+	if err := im.Unpack(data); err != nil {
+		// The codec's error carries the raw message: it must not travel.
+		return nil, fmt.Errorf("%w: the codec refuses it", ErrMessage)
+	}
+	mti, err := im.GetMTI()
+	if err != nil {
+		return nil, fmt.Errorf("%w: no MTI", ErrMessage)
+	}
+	m = newMessage(mti)
+	for de := range im.GetFields() {
+		if de < 2 {
+			continue
+		}
+		if m.Fields[de], err = im.GetBytes(de); err != nil {
+			return nil, fmt.Errorf("%w: data element %d", ErrMessage, de)
+		}
+	}
+	again, err := im.Pack()
+	if err != nil || len(again) != len(data) {
+		return nil, fmt.Errorf("%w: %d bytes where its elements have %d", ErrMessage, len(data), len(again))
+	}
+	clear(again)
+	return m, nil
+}
+
+// guard turns a panic of the codec into an error: crafted lengths have panicked
+// it in the past.
+func guard(err *error) {
+	if r := recover(); r != nil {
+		*err = fmt.Errorf("%w: the codec gave up", ErrMessage)
+	}
+}
+
+// LogValue is the allow-list: the only elements that may ever reach a log.
+func (m *Message) LogValue() slog.Value {
+	attrs := []slog.Attr{slog.String("mti", m.MTI)}
+	for _, e := range []struct {
+		de   int
+		name string
+	}{{3, "code"}, {4, "amount"}, {11, "stan"}, {39, "response"}, {41, "terminal"}} {
+		if v, ok := m.Fields[e.de]; ok {
+			attrs = append(attrs, slog.String(e.name, string(v)))
+		}
+	}
+	if v := m.Fields[60]; len(v) >= 8 {
+		attrs = append(attrs, slog.String("batch", string(v[2:8])))
+	}
+	return slog.GroupValue(attrs...)
+}
+
+// String shows no more than a log does.
+func (m *Message) String() string { return m.LogValue().String() }

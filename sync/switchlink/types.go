@@ -1,0 +1,136 @@
+package switchlink
+
+import (
+	"time"
+
+	"buka/internal/entry"
+	"buka/internal/money"
+	"buka/internal/pin"
+)
+
+// Response codes (DE39) that this house gives or acts on. docs/protocols/switch.md
+// says what each means for which message.
+const (
+	CodeApproved        = "00"
+	CodeInvalid         = "12" // invalid here: already reversed, already void
+	CodeAmount          = "13" // not an amount
+	CodeCardNumber      = "14"
+	CodeNotFound        = "25" // no such original
+	CodeFormat          = "30"
+	CodePartial         = "10" // approved for another amount
+	CodeFunds           = "51"
+	CodeExpired         = "54"
+	CodeWrongPIN        = "55"
+	CodeNotForCard      = "57" // family, key version or algorithm that the authority does not load
+	CodeLimit           = "61" // over the card's or the load's limit
+	CodeRestricted      = "62" // blocked, on the hotlist, or unfinished elsewhere
+	CodeSecurity        = "63" // a MAC or TAC that does not verify
+	CodeOtherAmount     = "64" // not the amount of the original
+	CodePINTries        = "75"
+	CodeBatch           = "77" // batch differs: sign on again
+	CodeDuplicate       = "94" // key used with other content, or sale already paid or loaded
+	CodeMalfunction     = "96"
+	CodeNotRegistered   = "97" // terminal has not signed on
+	CodePINBlock        = "99" // PIN block or KSN unusable
+	CodeAlreadyCredited = "C0" // ours: the load of this sale is confirmed
+)
+
+// Approved says whether a code of DE39 means that it was done as asked. A
+// partial approval (10) is not: the amount differs.
+func Approved(code string) bool { return code == "00" || code == "11" || code == "16" }
+
+// SignOn is the host's answer to 0800.
+type SignOn struct {
+	Code     string
+	Batch    uint32    // the terminal's open batch
+	HostTime time.Time // the host's clock, to the second
+	LastSTAN uint32    // the highest STAN that the host has seen in the batch
+}
+
+// LoadQuery is about one answer of INITIALIZE FOR LOAD: may it be loaded, please
+// load it, or what about it.
+type LoadQuery struct {
+	STAN, Batch uint32
+	Sale        entry.SaleID
+	Attempt     entry.Attempt
+}
+
+// Answer is a host's word without more to it.
+type Answer struct{ Code string }
+
+// Load is an authorisation. MAC2 and At serve only the INITIALIZE that was
+// asked about; both are empty unless the code is 00.
+type Load struct {
+	Code string
+	MAC2 entry.Hex // 4 bytes
+	At   entry.Stamp
+	RRN  string
+}
+
+// Payment is a sale from a bank card. PAN, Track2 and PINBlock are used for one
+// message and kept by nobody.
+type Payment struct {
+	STAN, Batch uint32
+	Sale        entry.SaleID
+	Card        entry.Card // the transit card that the money is for
+	Slot        entry.Slot // that the eligibility probe returned
+	Amount      money.Fen
+	PAN         string // 8 to 19 digits
+	Expiry      string // YYMM
+	Track2      string // digits, D, digits; may be empty
+	PSN         string // card sequence number, up to 3 digits; may be empty
+	EntryMode   string // DE22, 3 digits, such as "051"; default "051"
+	PINBlock    pin.Block
+	KSN         pin.KSN
+}
+
+// Paid is the host's answer to a payment, or to a query about one.
+type Paid struct {
+	Code   string
+	Amount money.Fen // that the host approved; 0 if it did not
+	RRN    string
+	Auth   string // approval code
+}
+
+// PaymentKey names a payment at the host, together with merchant and terminal.
+type PaymentKey struct {
+	STAN, Batch uint32
+	Sale        entry.SaleID
+	Amount      money.Fen
+}
+
+// Reasons of a reversal (DE39 of 0400).
+const (
+	ReasonNoAnswer  = "98"
+	ReasonBadMAC    = "A0"
+	ReasonNotLoaded = "06"
+)
+
+// Reversal takes a payment back. STAN and Batch are the payment's own.
+type Reversal struct {
+	STAN, Batch uint32
+	Sale        entry.SaleID
+	Amount      money.Fen
+	Reason      string
+	RRN, Auth   string // of the approval, if there was one
+	Repeat      bool   // sent before: goes out as 0401
+}
+
+// Confirmation says that the load was written. STAN is its own; Attempt.STAN is
+// that of the authorisation.
+type Confirmation struct {
+	STAN, Batch uint32
+	Sale        entry.SaleID
+	Attempt     entry.Attempt
+	TAC         entry.Hex // 4 bytes, or empty if the card could not give it
+	By          string    // "card", or how it was proven: tac, log, ledger
+	Repeat      bool
+}
+
+// Void says that an authorisation, given or not, was not used and never will be.
+type Void struct {
+	STAN, Batch uint32
+	Sale        entry.SaleID
+	Attempt     entry.Attempt
+	Repeat      bool
+}
