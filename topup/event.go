@@ -188,7 +188,8 @@ type CardFacts struct {
 	Observed entry.Observation
 	Balance  money.Fen // as shown: T-Union's second slot taken off
 	History  []entry.LogRecord
-	Expiry   string // YYYY-MM-DD
+	Expiry   string // YYYYMMDD
+	Refused  string // message key: why it cannot be topped up; "" if it can
 }
 
 func (Started) event()        {}

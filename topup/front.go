@@ -74,8 +74,13 @@ func (st *step) cardRead(e CardRead) {
 			c.Phase, c.Sale = Idle, s.ID
 			return
 		}
-		c.Sale, c.Amount = s.ID, s.Amount
+		c.Sale, c.Amount, c.Later = s.ID, s.Amount, true
 		st.resume(c, s)
+		return
+	}
+	if c.Place == Front && facts.Refused != "" {
+		st.do(ReleaseCard{Place: Front})
+		st.last(c, Declined, facts.Refused, "")
 		return
 	}
 	if c.Place == Desk {
@@ -160,11 +165,11 @@ func (st *step) chosen(e Chosen) {
 	}
 	st.touched = true
 	if !slices.Contains(st.core.Rules.Choices, e.Amount) {
-		c.Notice = "amount-not-offered"
+		c.Notice = "at-limit"
 		return
 	}
 	if c.Card.Balance+e.Amount > st.core.Rules.MaxBalance {
-		c.Notice = "over-limit"
+		c.Notice = "at-limit"
 		return
 	}
 	st.record(entry.AmountChosen{Of: entry.Of{Sale: c.Sale}, Amount: e.Amount})
@@ -274,6 +279,17 @@ func (st *step) stopped(e Stopped) {
 	}
 }
 
+// timeUp: nobody answered. What has been paid stays an offer until its own
+// time is over.
+func (st *step) timeUp(c *Console) {
+	switch c.Phase {
+	case Choosing, CardBack, Paying:
+		st.do(DropTender{Sale: c.Sale})
+		st.do(ReleaseCard{Place: Front})
+		st.last(c, Declined, "timeout", c.Sale)
+	}
+}
+
 func (st *step) moreTime(e MoreTime) {
 	c := &st.Live.Front
 	if c.Sale != e.Sale || !c.Warn {
@@ -299,7 +315,7 @@ func (st *step) timerFired(name string) {
 		c.Warn = true
 		st.timer(timerWarn, st.core.Rules.WarnMS)
 	case name == timerWarn:
-		st.stopped(Stopped{Sale: c.Sale})
+		st.timeUp(c)
 	case name == timerLast:
 		if c.Last() {
 			st.clear(c)

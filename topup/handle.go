@@ -98,7 +98,7 @@ func (st *step) started(e Started) {
 	case last.Offered():
 		f.Phase, f.Sale, f.Amount = Holding, last.ID, last.Amount
 	default:
-		st.last(f, Open, "interrupted", last.ID)
+		st.last(f, Open, "write-unknown", last.ID)
 	}
 	st.flush()
 }

@@ -59,7 +59,7 @@ func (st *step) loadAnswered(e LoadAnswered) {
 	attempt.At = ""
 	if e.Outcome == entry.NotDone && e.Code == "not-sent" {
 		st.do(ReleaseCard{Place: c.Place})
-		st.backToHold(c, "network-wait")
+		st.backToHold(c, "authority-wait")
 		st.timer(timerAgain, 3_000)
 		return
 	}
@@ -75,7 +75,7 @@ func (st *step) loadAnswered(e LoadAnswered) {
 		st.record(entry.LoadRefused{Of: of, Code: e.Code, Paid: true})
 		st.do(ReleaseCard{Place: c.Place})
 		if declineReason(e.Code) == "bank-unreachable" {
-			st.backToHold(c, "network-wait")
+			st.backToHold(c, "authority-wait")
 			st.timer(timerAgain, 3_000)
 			return
 		}
@@ -84,7 +84,7 @@ func (st *step) loadAnswered(e LoadAnswered) {
 		st.record(entry.LoadUnknown{Of: of, Why: "no answer in time", VoidSTAN: st.stan()})
 		st.do(ReleaseCard{Place: c.Place})
 		if c.Sale == e.Sale && c.Phase == Loading {
-			st.backToHold(c, "network-wait")
+			st.backToHold(c, "authority-wait")
 			st.timer(timerAgain, 3_000)
 		}
 		st.flush()
@@ -100,7 +100,7 @@ func (st *step) moneyBack(c *Console, why, reason string) {
 		st.flush()
 		return
 	}
-	st.last(c, Contact, "ask-staff", id)
+	st.last(c, Contact, "conflict", id)
 }
 
 // slotMoved: somebody else has filled the slot. Nothing of ours is unknown, so
@@ -127,8 +127,8 @@ func (st *step) slotMoved(e SlotMoved) {
 
 // cardRefusals are reasons for which this card will not be written today.
 var cardRefusals = map[string]bool{
-	"card-expired-transit": true, "card-blocked": true, "at-limit": true, "card-pin": true,
-	"pin-locked": true, "not-yet-valid": true, "unknown-kind": true, "unknown-issuer": true,
+	"expired": true, "blocked": true, "at-limit": true, "card-pin": true,
+	"not-yet-valid": true, "unknown-kind": true, "unknown-issuer": true, "not-eligible": true,
 }
 
 func (st *step) loadFailed(c *Console, reason string) {
@@ -160,11 +160,11 @@ func (st *step) wrote(e Wrote) {
 			st.moneyBack(c, "refused by the card", "write-refused-money-back")
 			return
 		}
-		st.backToHold(c, "write-refused")
+		st.backToHold(c, "paid-not-written")
 	default:
 		st.record(entry.WriteUnknown{Of: of, SW: e.SW, Why: e.Why})
 		st.timer(timerOffer+string(s.ID), 0)
-		st.last(c, Open, "torn", s.ID)
+		st.last(c, Open, "write-unknown", s.ID)
 	}
 }
 
@@ -174,7 +174,14 @@ func (st *step) written(c *Console, id entry.SaleID) {
 	st.timer(timerOffer+string(id), 0)
 	if c.Sale == id {
 		c.Amount, c.Old = s.Amount, s.Attempt.OldBalance
-		st.last(c, Finished, "", id)
+		reason := ""
+		if c.Later {
+			reason = "finished"
+		}
+		if c.Phase == Resolving {
+			reason = "already-there"
+		}
+		st.last(c, Finished, reason, id)
 	}
 	st.flush()
 }

@@ -103,7 +103,7 @@ func (st *step) reversed(s Sale, d Duty, code string) bool {
 		st.record(entry.ReversalAcknowledged{Of: of, Code: code})
 	case denied && s.Pay == PayUnknown:
 		st.record(entry.ReversalAcknowledged{Of: of, Code: code, ExpectAbsent: true})
-	case denied, st.Live.Tries[d]+1 >= st.core.Rules.Conflicts && declineReason(code) != "bank-unreachable":
+	case denied, code == "C0", st.Live.Tries[d]+1 >= st.core.Rules.Conflicts && declineReason(code) != "bank-unreachable":
 		st.record(entry.ReversalConflict{Of: of, Code: code})
 	default:
 		return false

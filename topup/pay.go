@@ -28,7 +28,7 @@ func (st *step) tenderFailed(e TenderFailed) {
 }
 
 // softTender lists what a passenger can mend by presenting a bank card again.
-var softTender = map[string]bool{"card-gone": true, "bank-card-unreadable": true, "not-a-bank-card": true}
+var softTender = map[string]bool{"card-gone": true, "bank-card-unread": true}
 
 // tenderReady: money may move now. A reversal that is owed goes first.
 func (st *step) tenderReady(e TenderReady) {
@@ -206,7 +206,7 @@ func (st *step) offerEnds(id entry.SaleID) {
 		return
 	}
 	if c := &st.Live.Front; c.Phase == Holding && c.Sale == id {
-		st.withdraw(c, "time", "time-money-back")
+		st.withdraw(c, "time", "timeout-money-back")
 		return
 	}
 	if st.giveBack(id, "time") {

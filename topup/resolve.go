@@ -55,7 +55,7 @@ func (st *step) judge(c *Console) {
 	case v.Next == entry.StepWaitCard:
 		st.unresolved(c, "other-card")
 	default:
-		st.unresolved(c, "ambiguous")
+		st.unresolved(c, "conflict")
 	}
 }
 
@@ -99,7 +99,7 @@ func (st *step) disproven(c *Console) {
 func (st *step) unresolved(c *Console, reason string) {
 	st.do(ReleaseCard{Place: c.Place})
 	phase := Open
-	if reason == "ambiguous" || reason == "unknown-kind" {
+	if reason == "conflict" || reason == "unknown-kind" {
 		phase = Contact
 	}
 	st.last(c, phase, reason, c.Sale)

@@ -99,6 +99,7 @@ type Console struct {
 	Amount  money.Fen      `cbor:"15,keyasint"` // of the last screen, when the sale is closed
 	Old     money.Fen      `cbor:"16,keyasint"`
 	Act     string         `cbor:"17,keyasint"` // what the cashier asked for
+	Later   bool           `cbor:"18,keyasint"` // it finishes what an earlier tap left open
 }
 
 // Active says that the console works on a sale now: nobody else may.
