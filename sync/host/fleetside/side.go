@@ -1,0 +1,150 @@
+package fleetside
+
+import (
+	"context"
+	"crypto/tls"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"buka/sync/fleetlink/fleetmsg"
+)
+
+// Config of the host's end.
+type Config struct {
+	DB     *sql.DB           // opened by the host; see the package comment
+	Listen string            // host:port; port 0 for any; default 127.0.0.1:0
+	Kiosks map[string]string // name → password, or its bcrypt hash
+	TLS    *tls.Config       // nil: plain TCP
+	Absent time.Duration     // without a heartbeat for this long, a link is down; default 15 s
+	Log    *slog.Logger
+
+	swallow func() bool // tests: drop this answer after the commit
+}
+
+// Side is the running host's end.
+type Side struct {
+	cfg    Config
+	db     *sql.DB
+	log    *slog.Logger
+	broker *broker
+	watch  *watch
+
+	ctx  context.Context // ends with Close; every database call hangs on it
+	stop context.CancelFunc
+	done sync.WaitGroup
+
+	mu     sync.Mutex
+	kiosks map[string]*presence
+}
+
+const (
+	dbTimeout       = 10 * time.Second // of one transaction
+	pendingMessages = 1024             // waiting for the ingest; more are dropped and sent again by the kiosks
+	pendingBytes    = 64 << 20
+)
+
+// Start migrates the tables, starts the server and begins to take journals.
+func Start(ctx context.Context, cfg Config) (*Side, error) {
+	if cfg.DB == nil {
+		return nil, errors.New("fleet side: no database")
+	}
+	if cfg.Listen == "" {
+		cfg.Listen = "127.0.0.1:0"
+	}
+	if cfg.Absent <= 0 {
+		cfg.Absent = 15 * time.Second
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.Default()
+	}
+	if err := Migrate(ctx, cfg.DB); err != nil {
+		return nil, err
+	}
+	s := &Side{cfg: cfg, db: cfg.DB, log: cfg.Log, kiosks: map[string]*presence{}, watch: newWatch()}
+	s.ctx, s.stop = context.WithCancel(context.Background())
+	if err := s.begin(ctx); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Side) begin(ctx context.Context) error {
+	if err := s.refoldOld(ctx); err != nil {
+		return err
+	}
+	if err := s.loadPresence(ctx); err != nil {
+		return err
+	}
+	var err error
+	if s.broker, err = startBroker(s.cfg.Listen, s.cfg.Kiosks, s.cfg.TLS, s.log); err != nil {
+		return err
+	}
+	s.done.Go(s.watchLoop)
+	for prefix, handle := range map[string]func(string, []byte) fleetmsg.Reply{
+		"fleet.journal.":   s.onBatch,
+		"fleet.heartbeat.": s.onBeat,
+	} {
+		sub, err := s.broker.nc.Subscribe(prefix+"*", func(m *nats.Msg) {
+			s.answer(m, handle(strings.TrimPrefix(m.Subject, prefix), m.Data))
+		})
+		if err == nil {
+			err = sub.SetPendingLimits(pendingMessages, pendingBytes)
+		}
+		if err != nil {
+			return fmt.Errorf("listen to the kiosks: %w", err)
+		}
+	}
+	if err := s.broker.nc.FlushTimeout(5 * time.Second); err != nil {
+		return fmt.Errorf("listen to the kiosks: %w", err)
+	}
+	return nil
+}
+
+// answer sends a reply; a message that is no request has nobody to answer to.
+func (s *Side) answer(m *nats.Msg, r fleetmsg.Reply) {
+	if m.Reply == "" || s.cfg.swallow != nil && s.cfg.swallow() {
+		return
+	}
+	r.HostAtMS = time.Now().UnixMilli()
+	data, err := r.Encode()
+	if err == nil {
+		err = m.Respond(data)
+	}
+	if err != nil && s.ctx.Err() == nil {
+		s.log.Warn("fleet side: an answer was not sent", "subject", m.Subject, "error", err)
+	}
+}
+
+// Addr is the address that the server listens at.
+func (s *Side) Addr() string { return s.broker.addr() }
+
+// Close stops the server and waits for what is being committed.
+func (s *Side) Close() {
+	s.stop()
+	if s.broker != nil {
+		s.broker.close()
+	}
+	s.done.Wait()
+	s.watch.close()
+}
+
+// refuse is the answer to a message that will never be right.
+func refuse(err error) fleetmsg.Reply {
+	return fleetmsg.Reply{Code: fleetmsg.CodeRefused, Detail: err.Error()}
+}
+
+// later is the answer when the database did not do its part.
+func (s *Side) later(what, kiosk string, err error) fleetmsg.Reply {
+	if s.ctx.Err() == nil {
+		s.log.Error("fleet side: database", "doing", what, "kiosk", kiosk, "error", err)
+	}
+	return fleetmsg.Reply{Code: fleetmsg.CodeRetry, Detail: "the host's database did not take it; it is sent again"}
+}
