@@ -35,6 +35,9 @@ func (c *card) Challenge(ctx context.Context, r purse.LoadRequest) (entry.Attemp
 	if err != nil {
 		return entry.Attempt{}, fmt.Errorf("%s: %w", op, err)
 	}
+	if answer.SW == apdu.ConditionsNotMet && r.Amount > 0 {
+		return entry.Attempt{}, c.whyConditions(ctx, r)
+	}
 	if answer.SW != apdu.OK {
 		return entry.Attempt{}, purse.Failed(op, answer.SW)
 	}
@@ -50,6 +53,22 @@ func (c *card) Challenge(ctx context.Context, r purse.LoadRequest) (entry.Attemp
 		return a, &purse.SlotMoved{Want: *r.Slot, Got: a.Slot}
 	}
 	return a, nil
+}
+
+// whyConditions tells a card at its limit from any other 6985: it takes a load
+// of nothing. The first INITIALIZE was announced, so the second wipes no proof
+// that nobody has seen.
+func (c *card) whyConditions(ctx context.Context, r purse.LoadRequest) error {
+	const op = "initialize for load"
+	r.Amount = 0
+	answer, err := apdu.Exchange(ctx, c.ch, c.initialize(r))
+	switch {
+	case err != nil:
+		return fmt.Errorf("%s: %w", op, err)
+	case answer.SW == apdu.OK:
+		return &purse.Refusal{Reason: purse.AtLimit, SW: apdu.ConditionsNotMet}
+	}
+	return purse.Failed(op, apdu.ConditionsNotMet)
 }
 
 func (c *card) initialize(r purse.LoadRequest) apdu.Command {

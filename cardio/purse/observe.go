@@ -2,6 +2,7 @@ package purse
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 
@@ -56,7 +57,7 @@ func AskFor(n entry.Slot, not ...entry.Slot) func([]entry.LogRecord) []entry.Slo
 	}
 }
 
-// maxAsked bounds the PROVE commands of one Observe.
+// maxAsked bounds the PROVE commands of one call.
 const maxAsked = 8
 
 // Observe reads what an INITIALIZE might wipe: balance, log, and the proof for
@@ -79,18 +80,42 @@ func Observe(ctx context.Context, p Purse, ask func(log []entry.LogRecord) []ent
 	if ask == nil {
 		ask = AskNewest
 	}
-	numbers := ask(log)
+	proof, none, err := ProveAny(ctx, p, ask(log))
+	o.NoProof = none
+	if proof != nil {
+		o.Proofs = []entry.Proof{*proof}
+	}
+	return o, err
+}
+
+// ProveAny asks for the numbers in order until a proof answers, which must be
+// durable before the next command goes to the card; nil if none does. It also
+// gives the numbers that had none.
+func ProveAny(ctx context.Context, p Purse, numbers []entry.Slot) (*entry.Proof, []entry.Slot, error) {
+	var none []entry.Slot
 	for _, n := range numbers[:min(len(numbers), maxAsked)] {
 		proof, err := p.Prove(ctx, n)
-		if errors.Is(err, ErrNoProof) {
-			o.NoProof = append(o.NoProof, n)
-			continue
+		switch {
+		case errors.Is(err, ErrNoProof):
+			none = append(none, n)
+		case err != nil:
+			return nil, none, fmt.Errorf("prove %d: %w", n, err)
+		default:
+			return &proof, none, nil
 		}
-		if err != nil {
-			return o, fmt.Errorf("prove %d: %w", n, err)
-		}
-		o.Proofs = append(o.Proofs, proof)
-		return o, nil
 	}
-	return o, nil
+	return nil, none, nil
+}
+
+// Probe is the probing INITIALIZE of DESIGN §4.3: a random terminal id makes its
+// MAC1 an answer that cannot be replayed. Its amount is the least there is, so
+// that a card close to its limit answers too.
+func Probe(ctx context.Context, p Purse) (entry.Attempt, error) {
+	terminal := make(entry.Hex, 6)
+	rand.Read(terminal) // never fails
+	a, err := p.Challenge(ctx, LoadRequest{Amount: 1, Terminal: terminal})
+	if errors.Is(err, &Refusal{Reason: AtLimit}) {
+		a, err = p.Challenge(ctx, LoadRequest{Amount: 0, Terminal: terminal})
+	}
+	return a, err
 }

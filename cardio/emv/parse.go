@@ -1,0 +1,155 @@
+package emv
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+
+	"buka/cardio/apdu"
+)
+
+// span is one entry of an application file locator: records first to last of a
+// file (EMV Book 3 §10.2).
+type span struct{ sfi, first, last byte }
+
+// parseAFL reads the locator; the number of records over all is bounded.
+func parseAFL(b []byte) ([]span, error) {
+	if len(b)%4 != 0 || len(b) > 252 {
+		return nil, fmt.Errorf("%w: file locator of %d bytes", ErrAnswer, len(b))
+	}
+	var list []span
+	total := 0
+	for ; len(b) > 0; b = b[4:] {
+		s := span{sfi: b[0] >> 3, first: b[1], last: b[2]}
+		if s.sfi < 1 || s.sfi > 30 || s.first == 0 || s.last < s.first {
+			return nil, fmt.Errorf("%w: file locator %X", ErrAnswer, b[:4])
+		}
+		if total += int(s.last) - int(s.first) + 1; total > maxRecords {
+			return nil, fmt.Errorf("%w: more than %d records", ErrAnswer, maxRecords)
+		}
+		list = append(list, s)
+	}
+	return list, nil
+}
+
+// fields is what is taken from GPO and records; all else is passed over.
+type fields struct {
+	pan, track2, psn []byte // as text
+	expiry           []byte // YYMMDD, as text
+}
+
+// take copies the four objects that we want out of a level of data objects.
+func (f *fields) take(list []apdu.TLV) {
+	for _, o := range list {
+		switch o.Tag {
+		case 0x5A:
+			keep(&f.pan, o.Value, 10)
+		case 0x57:
+			keep(&f.track2, o.Value, 19)
+		case 0x5F24:
+			keep(&f.expiry, o.Value, 3)
+		case 0x5F34:
+			keep(&f.psn, o.Value, 1)
+		}
+	}
+}
+
+// keep takes the first occurrence, as upper case digits without padding F.
+func keep(to *[]byte, v []byte, maxLen int) {
+	if *to != nil || len(v) == 0 || len(v) > maxLen {
+		return
+	}
+	const digits = "0123456789ABCDEF"
+	text := make([]byte, 0, 2*len(v))
+	for _, c := range v {
+		text = append(text, digits[c>>4], digits[c&0x0F])
+	}
+	*to = bytes.TrimRight(text, "F")
+}
+
+func (f *fields) zero() {
+	clear(f.pan)
+	clear(f.track2)
+	clear(f.psn)
+	clear(f.expiry)
+}
+
+// card checks the fields against each other. The PAN of 5A and that of track 2
+// must be the same; a card that lacks 5A is known by its track 2.
+func (f *fields) card() (Card, error) {
+	pan, rest, ok := bytes.Cut(f.track2, []byte("D"))
+	if f.track2 != nil && (!ok || len(rest) < 7 || !decimal(rest[:7]) || !decimal(rest)) {
+		return Card{}, fmt.Errorf("%w: track 2", ErrAnswer)
+	}
+	if f.pan == nil {
+		f.pan = bytes.Clone(pan)
+	}
+	if len(f.pan) < 12 || len(f.pan) > 19 || !decimal(f.pan) {
+		return Card{}, fmt.Errorf("%w: no card number", ErrAnswer)
+	}
+	if f.track2 != nil && !bytes.Equal(pan, f.pan) {
+		return Card{}, fmt.Errorf("%w: two card numbers", ErrAnswer)
+	}
+	expiry := f.expiry
+	if expiry == nil && f.track2 != nil {
+		expiry = rest[:4]
+	}
+	if len(expiry) < 4 || !decimal(expiry) {
+		return Card{}, fmt.Errorf("%w: no expiry date", ErrAnswer)
+	}
+	c := Card{PAN: bytes.Clone(f.pan), Track2: bytes.Clone(f.track2), Expiry: bytes.Clone(expiry[:4])}
+	if len(f.psn) == 2 && decimal(f.psn) {
+		c.PSN = bytes.Clone(f.psn)
+	}
+	return c, nil
+}
+
+// expired compares the day (5F24) or the month (track 2) with now. Two digits
+// of a year under 50 are 20YY.
+func (f *fields) expired(now time.Time, yymm []byte) bool {
+	century := func(yy []byte) string {
+		if yy[0] < '5' {
+			return "20"
+		}
+		return "19"
+	}
+	if len(f.expiry) == 6 {
+		return now.Format("20060102") > century(f.expiry)+string(f.expiry)
+	}
+	return now.Format("200601") > century(yymm)+string(yymm)
+}
+
+func decimal(b []byte) bool {
+	for _, d := range b {
+		if d < '0' || d > '9' {
+			return false
+		}
+	}
+	return true
+}
+
+// parseGPO reads the answer of GET PROCESSING OPTIONS, format 1 (80: AIP, AFL)
+// or 2 (77), and takes card data that a contactless card puts there.
+func parseGPO(b []byte, f *fields) ([]span, error) {
+	if v, err := apdu.Find(b, 0x80); err == nil {
+		if len(v) < 2 {
+			return nil, fmt.Errorf("%w: GPO answer of %d bytes", ErrAnswer, len(v))
+		}
+		return parseAFL(v[2:])
+	}
+	v, err := apdu.Find(b, 0x77)
+	if err != nil {
+		return nil, fmt.Errorf("%w: GPO: %w", ErrAnswer, err)
+	}
+	list, err := apdu.ParseTLVs(v)
+	if err != nil {
+		return nil, fmt.Errorf("%w: GPO: %w", ErrAnswer, err)
+	}
+	f.take(list)
+	for _, o := range list {
+		if o.Tag == 0x94 {
+			return parseAFL(o.Value)
+		}
+	}
+	return nil, nil // all data came with the answer
+}

@@ -1,0 +1,93 @@
+package purtest_test
+
+import (
+	"fmt"
+	"testing"
+
+	"buka/cardio/pboc"
+	"buka/cardio/purse"
+	"buka/cardio/purse/purtest"
+	"buka/cardio/virtual"
+)
+
+func pins(t testing.TB, list ...string) []pboc.PIN {
+	var out []pboc.PIN
+	for _, s := range list {
+		p, err := pboc.ParsePIN(0, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, p)
+	}
+	return out
+}
+
+func family(t testing.TB) *pboc.Family {
+	t.Helper()
+	f, err := pboc.New(pboc.Config{
+		PINs: pins(t, "000000", "123456"), Issuers: []string{"1000"}, NotSent: purtest.NotSent,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// variants are the ways in which cards of the field differ.
+func variants() map[string]virtual.PurseOptions {
+	list := map[string]virtual.PurseOptions{
+		"61xx":               {Use61xx: true},
+		"61xx kept proof":    {Use61xx: true, Proof: virtual.KeepProof, LogAfter: true},
+		"wants a PIN":        {PIN: "123456"},
+		"short log":          {LogMissing: true},
+		"City Union":         {Family: virtual.CityUnion},
+		"long AID":           {AID: []byte{0xA0, 0, 0, 6, 0x32, 1, 1, 5, 0x10, 0, 0x91, 0x56, 0, 0, 0x14, 0xA1}},
+		"counts wrong MAC2s": {MACErrorLimit: 3},
+	}
+	for _, proof := range []virtual.ProofOnInit{virtual.WipeProof, virtual.KeepProof} {
+		for _, prove := range []virtual.ProveNumber{virtual.ProveNext, virtual.ProveSame} {
+			for _, after := range []bool{false, true} {
+				list[fmt.Sprintf("%s-%s-%v", proof, prove, after)] = virtual.PurseOptions{Proof: proof, Prove: prove, LogAfter: after}
+			}
+		}
+	}
+	return list
+}
+
+func TestPBOC(t *testing.T) {
+	for name, o := range variants() {
+		t.Run(name, func(t *testing.T) {
+			f := family(t)
+			purtest.Run(t, harness(f, o))
+		})
+	}
+}
+
+func harness(f *pboc.Family, o virtual.PurseOptions) purtest.Harness {
+	return purtest.Harness{
+		Family: f, Judge: pboc.Judge, Unasked: pboc.Unasked, IsWrite: virtual.IsCredit,
+		New: func(t testing.TB) (purtest.Card, purtest.Host) { return used(t, o, f), newHSM() },
+	}
+}
+
+func TestPBOCRefusals(t *testing.T) {
+	f := family(t)
+	h := harness(f, virtual.PurseOptions{})
+	h.Refused = map[purse.Reason]func(testing.TB) (purtest.Card, purtest.Host){}
+	for reason, o := range map[purse.Reason]virtual.PurseOptions{
+		purse.Expired:       {Expired: true},
+		purse.NotYetValid:   {Start: "20300101"},
+		purse.Blocked:       {Blocked: true},
+		purse.UnknownIssuer: {Issuer: [8]byte{1, 1, 0x20, 0, 0xFF, 0xFF, 0xFF, 0xFF}},
+		purse.UnknownKind:   {AID: []byte{0xA0, 0, 0, 6, 0x32, 1, 1, 6}},
+		purse.AtLimit:       {Limit: 10000},
+		purse.NeedsPIN:      {PIN: "999999", Number: "3105170010170900001"},
+		purse.PINLocked:     {PIN: "999999", PINTries: 1, Number: "3105170010170900002"},
+		purse.KeyUnknown:    {KeyIndex: 2},
+		purse.CounterFull:   {Counter: 0xFFFF},
+	} {
+		o.Balance = 7850
+		h.Refused[reason] = func(t testing.TB) (purtest.Card, purtest.Host) { return newCard(t, o), newHSM() }
+	}
+	purtest.Run(t, h)
+}
