@@ -1,0 +1,84 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+// The example must show every key with the value that stands without it.
+func TestExampleShowsTheDefaults(t *testing.T) {
+	got, err := Parse(Example)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := Default()
+	want.Kiosk, want.Purse.Terminal = got.Kiosk, got.Purse.Terminal
+	want.Readers, want.PINPad.Port = got.Readers, got.PINPad.Port
+	want.Switch.Address, want.Switch.Terminal, want.Switch.Merchant = got.Switch.Address, got.Switch.Terminal, got.Switch.Merchant
+	want.Fleet.URL = got.Fleet.URL
+	want.Hosts, want.Purse.Issuers, want.Purse.PINs = []string{}, []string{}, []string{}
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("the example says\n%+v\nthe defaults are\n%+v", got, want)
+	}
+	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
+		if lineOf(Example, key) == 0 {
+			t.Errorf("the example does not show %s", key)
+		}
+	}
+}
+
+func keysOf(t reflect.Type, prefix string) []string {
+	var keys []string
+	for i := range t.NumField() {
+		f := t.Field(i)
+		key := prefix + f.Tag.Get("toml")
+		if f.Type.Kind() == reflect.Struct {
+			keys = append(keys, keysOf(f.Type, key+".")...)
+			continue
+		}
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+func TestErrorsNameTheLine(t *testing.T) {
+	for change, want := range map[string]string{
+		`kiosk = "K0001"|kiosk = "a b"`:                           "kiosk",
+		`place = ""|colour = "red"`:                               "colour: no such key",
+		`max_balance = "1000.00"|max_balance = "many"`:            "",
+		`baud = 9600|baud = "fast"`:                               "",
+		`timeout = "10s"|timeout = "soon"`:                        "",
+		`warn = "20s"|warn = "5s"`:                                "sale.warn",
+		`transit = "Virtual PCD 00 00"|transit = "("`:             "readers.transit",
+		`terminal = "112233445566"|terminal = "1122"`:             "purse.terminal",
+		`amounts = ["10.00", "20.00"|amounts = ["0.00", "20.00"`: "sale.amounts",
+		`[fleet]|[fleet`:                                          "",
+	} {
+		from, to, _ := strings.Cut(change, "|")
+		text := strings.Replace(string(Example), from, to, 1)
+		if text == string(Example) {
+			t.Fatalf("%q is not in the example", from)
+		}
+		_, err := Parse([]byte(text))
+		want = fmt.Sprintf("line %d: %s", 1+strings.Count(text[:strings.Index(text, to)], "\n"), want)
+		var bad *Error
+		if !errors.As(err, &bad) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", to, err, want)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(Example)
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if len(data) > MaxBytes {
+			return
+		}
+		if _, err := Parse(data); err == nil && lineOf(data, "kiosk") == 0 {
+			t.Fatal("accepted without a kiosk id")
+		}
+	})
+}
