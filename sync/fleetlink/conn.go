@@ -34,7 +34,10 @@ func (l *Link) connect() (*nats.Conn, error) {
 	o.InboxPrefix = fleetmsg.InboxPrefix(c.Kiosk)
 	o.ConnectedCB = func(*nats.Conn) { l.tellConnected(true) }
 	o.ReconnectedCB = func(*nats.Conn) { l.tellConnected(true) }
-	o.DisconnectedErrCB = func(*nats.Conn, error) { l.tellConnected(false) }
+	o.DisconnectedErrCB = func(*nats.Conn, error) {
+		l.wire.abandon() // its answer cannot come any more
+		l.tellConnected(false)
+	}
 	o.AsyncErrorCB = func(_ *nats.Conn, _ *nats.Subscription, err error) {
 		c.Log.Warn("fleet link", "error", err)
 	}
@@ -83,8 +86,9 @@ type wire struct {
 	dial    Dial
 	timeout time.Duration
 
-	mu   sync.Mutex
-	conn net.Conn
+	mu     sync.Mutex
+	conn   net.Conn
+	flying context.CancelFunc // of the request under way
 }
 
 // Dial opens a connection within the time-out.
@@ -113,6 +117,23 @@ func (w *wire) cut() {
 	}
 }
 
+// fly notes how to abandon the request that begins now; nil when it has ended.
+func (w *wire) fly(cancel context.CancelFunc) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.flying = cancel
+}
+
+// abandon ends the wait of the request under way. A connection that has gone
+// takes its answers with it, and waiting out the time-out would help nobody.
+func (w *wire) abandon() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.flying != nil {
+		w.flying()
+	}
+}
+
 // deadlineConn gives every write a deadline, so that no lock inside the NATS
 // client is held by a peer that does not read.
 type deadlineConn struct {
@@ -137,6 +158,8 @@ func (l *Link) ask(ctx context.Context, subject string, data []byte) (fleetmsg.R
 	}
 	wait, cancel := context.WithTimeout(ctx, l.cfg.RequestTimeout)
 	defer cancel()
+	l.wire.fly(cancel)
+	defer l.wire.fly(nil)
 	msg, err := l.nc.RequestWithContext(wait, subject, data)
 	if err != nil {
 		if errors.Is(err, context.DeadlineExceeded) {

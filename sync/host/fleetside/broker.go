@@ -72,7 +72,11 @@ func startBroker(addr string, kiosks map[string]string, tlsConfig *tls.Config, l
 	srv.SetLoggerV2(words, false, false, false)
 	srv.Start()
 	b := &broker{srv: srv}
-	if !srv.ReadyForConnections(10 * time.Second) {
+	ready := false
+	for end := time.Now().Add(10 * time.Second); !ready && !words.fatal.Load() && time.Now().Before(end); {
+		ready = srv.ReadyForConnections(50 * time.Millisecond)
+	}
+	if !ready {
 		b.close()
 		return nil, fmt.Errorf("fleet server does not listen at %s: %s", addr, words.last())
 	}
@@ -124,6 +128,7 @@ func (b *broker) close() {
 type serverLog struct {
 	log   *slog.Logger
 	worst atomic.Value // string
+	fatal atomic.Bool
 }
 
 var errNothingSaid = errors.New("it said nothing")
@@ -152,5 +157,6 @@ func (l *serverLog) Errorf(format string, args ...any) {
 // Fatalf never ends the process: the host decides about that.
 func (l *serverLog) Fatalf(format string, args ...any) {
 	l.worst.Store(fmt.Sprintf(format, args...))
+	l.fatal.Store(true)
 	l.say(l.log.Error, format, args)
 }
