@@ -89,17 +89,17 @@ func (p *PinPad) serveEntry(l *link, e *entry) error {
 	switch {
 	case err == nil:
 		p.lastKSN = result.KSN
+	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)): // first: the cause is the caller's own error, of any kind
+		lineErr = p.stop(l)
 	case errors.Is(err, errEOT):
 		err = ErrCancelled
+	case errors.Is(err, errWait): // the customer was too slow
+		err = ErrTimeout
+		lineErr = p.stop(l)
 	case errors.As(err, &refused), errors.Is(err, ErrAnswer):
 		// The pad is there and has ended the entry by itself.
-	case errors.Is(err, ErrUnplugged), errors.Is(err, ErrGarbled):
+	default: // ErrUnplugged, ErrGarbled
 		lineErr = err
-	default: // the end of ctx, or errWait: the customer was too slow
-		if errors.Is(err, errWait) {
-			err = ErrTimeout
-		}
-		lineErr = p.stop(l)
 	}
 	outcome := "block"
 	if err != nil {
@@ -142,9 +142,9 @@ func (p *PinPad) ask(ctx context.Context, l *link, req Request) (Result, error) 
 	return parseEntryAnswer(answer)
 }
 
-// isNewAnswer refuses a block that was given out before: a pad repeats its
-// answer when our ACK was lost, and that may reach into the next customer's
-// entry.
+// isNewAnswer refuses a block that was seen before, given out or not: a pad
+// repeats its answer when our ACK was lost, and that may reach into the next
+// customer's entry.
 func (p *PinPad) isNewAnswer(f Frame) bool {
 	if !isEntryAnswer(f) {
 		return false
@@ -152,6 +152,15 @@ func (p *PinPad) isNewAnswer(f Frame) bool {
 	r, err := parseEntryAnswer(f)
 	r.Block.Zero()
 	return err != nil || r.KSN != p.lastKSN
+}
+
+// dropped remembers the key serial number of an answer that nobody gets.
+func (p *PinPad) dropped(f Frame) {
+	r, err := parseEntryAnswer(f)
+	r.Block.Zero()
+	if err == nil {
+		p.lastKSN = r.KSN
+	}
 }
 
 // selectKey sends 08. UIC pads answer with a status, VeriFone's with EOT.
@@ -173,28 +182,37 @@ func (p *PinPad) selectKey(ctx context.Context, l *link) error {
 }
 
 // stop ends an entry that nobody waits for any more: 72, then EOT from the pad.
-// A block that crosses the 72 is acknowledged and dropped. The error says that
-// the pad has not even acknowledged.
+// A block that crosses the 72 is acknowledged and dropped. Without EOT it says 72
+// once more, for the ACK may have been a late one of the packet before, and the
+// pad still be taking a PIN. The error says that the pad has not obeyed.
 func (p *PinPad) stop(l *link) error {
 	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.CancelTimeout)
 	defer cancel()
 	crossed := false
 	answer := func(f Frame) bool {
 		crossed = crossed || isEntryAnswer(f)
-		return false
+		return false // not an acknowledgement; send drops it
 	}
-	if err := l.send(ctx, msgCancel(), p.cfg.AckTimeout, answer); err != nil {
-		return fmt.Errorf("%w: it was told to stop an entry (%w)", ErrUnplugged, err)
+	for range 2 {
+		if err := l.send(ctx, msgCancel(), p.cfg.AckTimeout, answer); err != nil {
+			return fmt.Errorf("%w: it was told to stop an entry (%w)", ErrUnplugged, err)
+		}
+		if crossed || l.ended {
+			return nil // it had ended by itself, so no EOT will follow
+		}
+		f, err := l.receive(ctx, time.Now().Add(p.cfg.CancelTimeout/3), isEntryAnswer)
+		if err == nil {
+			l.drop(f)
+			return nil
+		}
+		if errors.Is(err, errEOT) {
+			return nil
+		}
+		if !errors.Is(err, errWait) {
+			return err
+		}
 	}
-	if crossed || l.ended {
-		return nil // it had ended by itself, so no EOT will follow
-	}
-	f, err := l.receive(ctx, time.Now().Add(p.cfg.CancelTimeout), isEntryAnswer)
-	clear(f.Body)
-	if errors.Is(err, ErrUnplugged) || errors.Is(err, ErrGarbled) {
-		return err
-	}
-	return nil
+	return fmt.Errorf("%w: it was told to stop an entry and did not say EOT", ErrUnplugged)
 }
 
 // greet drops an entry that an earlier life of the kiosk may have left in the

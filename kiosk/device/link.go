@@ -20,9 +20,10 @@ var errEOT = errors.New("the PIN pad ended the exchange (EOT)")
 type link struct {
 	line      *line
 	dec       Decoder
-	queue     []Event // decoded and not yet looked at; at most one chunk's worth
-	held      *Frame  // an answer that overtook its ACK
-	ended     bool    // an EOT came while the last send waited for its ACK
+	queue     []Event     // decoded and not yet looked at; at most one chunk's worth
+	held      *Frame      // an answer that overtook its ACK
+	ended     bool        // an EOT came while the last send waited for its ACK
+	dropped   func(Frame) // is told of sound packets that nobody waits for
 	interByte time.Duration
 	writeMax  time.Duration
 	log       *slog.Logger
@@ -233,5 +234,8 @@ func (l *link) answerIdle() {
 
 func (l *link) drop(f Frame) {
 	l.log.Warn("pin pad: packet that nobody waits for", "id", messageID(f), "bytes", len(f.Body))
+	if l.dropped != nil {
+		l.dropped(f)
+	}
 	clear(f.Body)
 }

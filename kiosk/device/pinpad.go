@@ -98,7 +98,7 @@ type PinPad struct {
 	done     chan struct{}
 	requests chan *entry
 
-	lastKSN pin.KSN // of the last block that was given out; the owner's
+	lastKSN pin.KSN // of the last block that was seen; the owner's
 
 	mu     sync.Mutex
 	ok     bool
@@ -212,7 +212,7 @@ func (p *PinPad) connect() (*link, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &link{line: line, interByte: p.cfg.InterByteTimeout, writeMax: p.cfg.WriteTimeout, log: p.log}
+	l := &link{line: line, dropped: p.dropped, interByte: p.cfg.InterByteTimeout, writeMax: p.cfg.WriteTimeout, log: p.log}
 	err = p.greet(l)
 	if err != nil {
 		l.forget()

@@ -181,6 +181,19 @@ func TestWireThreeWrongLRCs(t *testing.T) {
 	}
 }
 
+func TestWireHalfAnAnswer(t *testing.T) {
+	p := newPeer(t, Config{InterByteTimeout: 50 * time.Millisecond})
+	c := p.ask()
+	p.prompt()
+	p.send(p.frames["73 DUKPT"][:20]...)
+	p.expect([]byte{nak})
+	p.send(p.frames["73 DUKPT"]...)
+	p.expect([]byte{ack})
+	if o := p.get(c); o.err != nil {
+		t.Fatal(o.err)
+	}
+}
+
 func TestWireSilence(t *testing.T) {
 	p := newPeer(t, Config{AckTimeout: 50 * time.Millisecond})
 	c := p.ask()
@@ -256,6 +269,20 @@ func TestWireBlockCrossesCancel(t *testing.T) {
 	if o := p.get(c); !errors.Is(o.err, ErrTimeout) || o.r != (Result{}) {
 		t.Fatal(o.err)
 	}
+	// The pad has not seen our ACK and repeats it where the next customer's
+	// answer would be.
+	c = p.ask()
+	p.expect(must(msgPrompt("ENTER PIN").Encode()))
+	p.send(ack)
+	p.expect(p.frames["Z60 DUKPT"])
+	p.send(p.frames["73 DUKPT"]...)
+	p.expect([]byte{ack})
+	p.send(ack)
+	p.expect(p.frames["cancel"]) // nobody types this time
+	p.send(ack, eot)
+	if o := p.get(c); !errors.Is(o.err, ErrTimeout) {
+		t.Fatalf("the block of another entry was given out: %v", o.err)
+	}
 }
 
 func TestWireDamageWhileIdle(t *testing.T) {
@@ -266,4 +293,30 @@ func TestWireDamageWhileIdle(t *testing.T) {
 	wrong[5]++
 	p.send(wrong...)
 	p.expect([]byte{nak})
+}
+
+// TestWireLateACK: an ACK that belongs to the packet before does not make the
+// driver believe that the pad has stopped.
+func TestWireLateACK(t *testing.T) {
+	p := newPeer(t, Config{CancelTimeout: 3 * time.Second})
+	ctx, cancel := context.WithCancel(context.Background())
+	c := make(chan outcome, 1)
+	go func() {
+		r, err := p.driver.EnterPIN(ctx, Request{PAN: "4012345678909"})
+		c <- outcome{r, err}
+	}()
+	p.expect(must(msgPrompt("ENTER PIN").Encode()))
+	p.send(ack)
+	p.expect(p.frames["Z60 DUKPT"])
+	cancel()
+	p.expect(p.frames["cancel"])
+	p.send(ack) // for Z60; the pad has not seen the 72
+	p.expect(p.frames["cancel"])
+	p.send(ack, eot)
+	if o := p.get(c); !errors.Is(o.err, context.Canceled) {
+		t.Fatal(o.err)
+	}
+	if ok, what, _ := p.driver.State(); !ok {
+		t.Error(what)
+	}
 }
