@@ -23,22 +23,33 @@ type identity struct {
 // in between or it cannot be read: it only guards against a journal that is
 // gone, and this one is here.
 func (s *Store) checkID(rep *Report) error {
-	path := idPath(s.path)
 	is := identity{Epoch: hexEpoch(rep.Epoch), Kiosk: rep.Kiosk}
-	was, err := readID(path)
+	fits, err := is.check(s.path)
 	switch {
-	case errors.Is(err, fs.ErrNotExist):
+	case fits || errors.As(err, new(*ErrDamaged)):
+		return err
 	case err != nil:
 		rep.Notes = append(rep.Notes, IDName+" could not be read and was written again")
-	case was == is:
-		return nil
-	default:
-		return &ErrDamaged{
-			What: fmt.Sprintf("it is of epoch %s, but in this directory epoch %s was begun: this is another journal's file", is.Epoch, was.Epoch),
-			Advice: "nothing was changed: put the right file back; if this one was put here on purpose, without a restore, " +
-				"ask the host what it knows of both, then remove " + IDName}
 	}
-	return writeID(path, is)
+	return writeID(idPath(s.path), is)
+}
+
+// check says whether the journal.id beside a journal names it. It gives
+// *ErrDamaged if it names another one.
+func (is identity) check(path string) (fits bool, err error) {
+	was, err := readID(idPath(path))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return false, nil
+	case err != nil:
+		return false, err
+	case was == is:
+		return true, nil
+	}
+	return false, &ErrDamaged{
+		What: fmt.Sprintf("it is of epoch %s, but in this directory epoch %s was begun: this is another journal's file", is.Epoch, was.Epoch),
+		Advice: "nothing was changed: put the right file back; if this one was put here on purpose, without a restore, " +
+			"ask the host what it knows of both, then remove " + IDName}
 }
 
 func readID(path string) (identity, error) {

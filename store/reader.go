@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 
@@ -20,7 +21,7 @@ type Reader struct {
 // Read gives the stored bytes of the entries from number from up, each checked
 // against the one before it: at most max entries, and no more than maxBytes in
 // all except that the first is given whatever its size. Past the end it gives
-// none.
+// none. Where there is damage it ends before it, and the next Read says so.
 func (r Reader) Read(from uint64, max int, maxBytes int) (raws [][]byte, err error) {
 	size := 0
 	err = r.look(func(v view) error {
@@ -33,6 +34,9 @@ func (r Reader) Read(from uint64, max int, maxBytes int) (raws [][]byte, err err
 			return nil
 		})
 	})
+	if len(raws) > 0 && errors.As(err, new(*ErrDamaged)) {
+		return raws, nil
+	}
 	return raws, at(r.path, err)
 }
 
@@ -64,7 +68,8 @@ func (r Reader) Each(from uint64, fn func(e entry.Entry, raw []byte) error) erro
 	}
 }
 
-// Entry gives one entry, its stored bytes and their hash.
+// Entry gives one entry, its stored bytes and their hash, checked against the
+// entries before and after it.
 func (r Reader) Entry(seq uint64) (e entry.Entry, raw []byte, hash entry.Hash, err error) {
 	err = r.look(func(v view) error {
 		p, err := v.before(seq)
@@ -74,9 +79,11 @@ func (r Reader) Entry(seq uint64) (e entry.Entry, raw []byte, hash entry.Hash, e
 		if raw, err = v.get(seq); err != nil {
 			return err
 		}
-		e, err = p.next(seqKey(seq), raw)
+		if e, err = p.next(seqKey(seq), raw); err != nil {
+			return err
+		}
 		hash = p.hash
-		return err
+		return v.confirms(p)
 	})
 	return e, raw, hash, at(r.path, err)
 }

@@ -140,6 +140,14 @@ func (s *Snapshot) Verify(ctx context.Context, progress func(done, total uint64)
 	if err := s.Reader.Verify(ctx, progress); err != nil {
 		return err
 	}
+	begun, err := s.Begun()
+	if err != nil {
+		return err
+	}
+	is := identity{Epoch: begun.Epoch.String(), Kiosk: begun.Kiosk}
+	if _, err := is.check(s.path); errors.As(err, new(*ErrDamaged)) {
+		return at(s.path, err) // a file that is not there or cannot be read says nothing about the journal
+	}
 	return at(s.path, s.secondOpinion())
 }
 

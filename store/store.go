@@ -76,7 +76,10 @@ func (s *Store) Append(bodies ...entry.Body) ([]entry.Entry, error) {
 		}
 		list, raws = append(list, e), append(raws, raw)
 	}
-	return list, s.commitEntries(raws, tail, checkpoint)
+	if err := s.commitEntries(raws, tail, checkpoint); err != nil {
+		return nil, err
+	}
+	return list, nil
 }
 
 // commitEntries writes sealed entries that end at tail. The caller holds

@@ -107,6 +107,25 @@ func (v view) holds(p point) error {
 	return nil
 }
 
+// confirms says whether what comes after p agrees that it is what was written:
+// the next entry, or the mark of the last one.
+func (v view) confirms(p point) error {
+	entries, err := v.bucket(bucketEntries)
+	if err != nil {
+		return err
+	}
+	raw, err := entries.get(seqKey(p.seq + 1))
+	if err != nil {
+		return err
+	}
+	if raw == nil {
+		_, err := v.tail()
+		return err
+	}
+	_, err = p.next(seqKey(p.seq+1), raw)
+	return err
+}
+
 // get gives the stored bytes of one entry.
 func (v view) get(seq uint64) ([]byte, error) {
 	entries, err := v.bucket(bucketEntries)
