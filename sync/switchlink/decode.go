@@ -84,6 +84,9 @@ func decodeSale(m *Message, r *Request) error {
 	if err := checkSale(r.Sale); err != nil {
 		return err
 	}
+	if r.Sale == "" && r.Kind.carriesAmount() {
+		return fieldErr("sale id")
+	}
 	if v := t[tagExchange]; len(v) == 4 {
 		r.Exchange = binary.BigEndian.Uint32(v)
 	}
@@ -94,7 +97,7 @@ func decodeSale(m *Message, r *Request) error {
 	if err := checkCard(r.Card); err != nil {
 		return err
 	}
-	if len(t[tagSlot]) != 4 || r.Sale == "" {
+	if len(t[tagSlot]) != 4 {
 		return fieldErr("DE59")
 	}
 	r.Slot = entry.Slot(binary.BigEndian.Uint32(t[tagSlot]))

@@ -64,7 +64,10 @@ func encodeSale(m *Message, r *Request) error {
 		return err
 	}
 	var t tlv
-	if r.Sale != "" {
+	if r.Kind.carriesAmount() {
+		if r.Sale == "" {
+			return fieldErr("sale id")
+		}
 		t.put(tagSale, []byte(r.Sale))
 	}
 	if r.Kind == KindPay {

@@ -1,0 +1,215 @@
+package switchlink
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+)
+
+// Handler answers requests. It is called from many goroutines. What it returns
+// goes onto the wire at once, so it returns only what is committed. False: no
+// answer, ever.
+type Handler interface {
+	Handle(ctx context.Context, r *Request) (Response, bool)
+}
+
+// ServerConfig of a Server; only Handler is wanted.
+type ServerConfig struct {
+	Handler      Handler
+	Logger       *slog.Logger
+	IdleTimeout  time.Duration // a connection that says nothing; default 5 min
+	WriteTimeout time.Duration // default 5 s
+	MaxConns     int           // default 1024; more are hung up on
+	MaxUnderway  int           // requests at once on a connection; default 32
+}
+
+// Server is the host's end: it decodes requests and encodes answers. It holds no
+// state about money.
+type Server struct {
+	cfg   ServerConfig
+	ctx   context.Context
+	stop  context.CancelFunc
+	mu    sync.Mutex
+	conns map[net.Conn]struct{}
+	lns   []net.Listener
+	work  sync.WaitGroup
+}
+
+// NewServer makes a server that listens nowhere yet.
+func NewServer(cfg ServerConfig) *Server {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.IdleTimeout <= 0 {
+		cfg.IdleTimeout = 5 * time.Minute
+	}
+	if cfg.WriteTimeout <= 0 {
+		cfg.WriteTimeout = 5 * time.Second
+	}
+	if cfg.MaxConns <= 0 {
+		cfg.MaxConns = 1024
+	}
+	if cfg.MaxUnderway <= 0 {
+		cfg.MaxUnderway = 32
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	return &Server{cfg: cfg, ctx: ctx, stop: stop, conns: map[net.Conn]struct{}{}}
+}
+
+// Serve accepts connections until the server or the listener is closed; then it
+// gives nil, or the listener's error.
+func (s *Server) Serve(ln net.Listener) error {
+	s.mu.Lock()
+	s.lns = append(s.lns, ln)
+	s.mu.Unlock()
+	if s.ctx.Err() != nil {
+		return ln.Close()
+	}
+	for {
+		conn, err := ln.Accept()
+		switch {
+		case s.ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			if conn != nil {
+				conn.Close()
+			}
+			return nil
+		case err != nil:
+			s.cfg.Logger.Warn("switch host: accept", "error", err)
+			select {
+			case <-s.ctx.Done():
+				return nil
+			case <-time.After(50 * time.Millisecond): // out of descriptors, perhaps
+			}
+			continue
+		}
+		if s.keep(conn) {
+			go s.serveConn(conn)
+		}
+	}
+}
+
+// keep registers a connection, or hangs up. The wait group grows under the lock
+// that Close takes, so Close never misses one.
+func (s *Server) keep(conn net.Conn) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ctx.Err() != nil || len(s.conns) >= s.cfg.MaxConns {
+		conn.Close()
+		return false
+	}
+	s.conns[conn] = struct{}{}
+	s.work.Add(1)
+	return true
+}
+
+// Close hangs up on everybody and waits for the handlers under way; their
+// answers are lost. ctx of the handlers ends first.
+func (s *Server) Close() error {
+	s.mu.Lock()
+	s.stop()
+	for _, ln := range s.lns {
+		ln.Close()
+	}
+	for conn := range s.conns {
+		conn.Close()
+	}
+	s.mu.Unlock()
+	s.work.Wait()
+	return nil
+}
+
+func (s *Server) serveConn(conn net.Conn) {
+	defer s.work.Done()
+	var underway sync.WaitGroup
+	defer underway.Wait()
+	defer func() {
+		conn.Close()
+		s.mu.Lock()
+		delete(s.conns, conn)
+		s.mu.Unlock()
+	}()
+	out := &answers{conn: conn, timeout: s.cfg.WriteTimeout, log: s.cfg.Logger}
+	slots := make(chan struct{}, s.cfg.MaxUnderway)
+	for {
+		if conn.SetReadDeadline(time.Now().Add(s.cfg.IdleTimeout)) != nil {
+			return
+		}
+		f, err := ReadFrame(conn)
+		if err != nil {
+			if errors.Is(err, ErrFrame) {
+				s.cfg.Logger.Warn("switch host: hanging up", "error", err)
+			}
+			return
+		}
+		m, err := Unpack(f.Message)
+		clear(f.Message)
+		if err != nil {
+			s.cfg.Logger.Warn("switch host: a message that cannot be read", "error", err)
+			continue
+		}
+		select {
+		case slots <- struct{}{}:
+		case <-s.ctx.Done():
+			return
+		}
+		underway.Go(func() {
+			defer func() { <-slots }()
+			s.answer(f, m, out)
+		})
+	}
+}
+
+func (s *Server) answer(f Frame, m *Message, out *answers) {
+	r, err := DecodeRequest(m)
+	m.Zero()
+	defer r.PINBlock.Zero()
+	if err != nil {
+		s.cfg.Logger.Warn("switch host: a request that cannot be read", "message", m, "error", err)
+		if r.Kind != KindNone {
+			out.write(f, r, Response{Code: CodeFormat, At: time.Now()})
+		}
+		return
+	}
+	a, ok := s.cfg.Handler.Handle(s.ctx, r)
+	if ok && s.ctx.Err() == nil {
+		out.write(f, r, a)
+	}
+}
+
+// answers writes to one connection, one frame at a time.
+type answers struct {
+	mu      sync.Mutex
+	conn    net.Conn
+	timeout time.Duration
+	log     *slog.Logger
+}
+
+func (o *answers) write(f Frame, r *Request, a Response) {
+	m, err := EncodeResponse(r, a)
+	if err != nil {
+		o.log.Error("switch host: an answer that cannot be written", "kind", r.Kind.String(), "error", err)
+		return
+	}
+	packed, err := m.Pack()
+	if err != nil {
+		o.log.Error("switch host: an answer that cannot be packed", "message", m, "error", err)
+		return
+	}
+	frame, err := f.Reply(packed).Bytes()
+	if err != nil {
+		o.log.Error("switch host: an answer that is too long", "message", m, "error", err)
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if o.conn.SetWriteDeadline(time.Now().Add(o.timeout)) != nil {
+		return
+	}
+	if _, err := o.conn.Write(frame); err != nil {
+		o.log.Warn("switch host: the answer was lost", "message", m, "error", err)
+		o.conn.Close()
+	}
+}
