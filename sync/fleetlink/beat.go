@@ -42,7 +42,7 @@ func (l *Link) beat(ctx context.Context) {
 		l.settle(r, nil)
 	}
 	if tail, _ := l.journal.Tail(); tail != l.at.seq && l.failures == 0 {
-		l.nextShip = time.Now()
+		l.nextShip = earlier(l.nextShip, time.Now().Add(l.cfg.Linger))
 	} else if tail == l.at.seq {
 		l.change(l.synced)
 	}

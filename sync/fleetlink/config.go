@@ -21,10 +21,12 @@ type Journal interface {
 	// Read gives the stored bytes of entries from number from on, at most max
 	// entries and about maxBytes bytes, but at least one if there is one.
 	Read(from uint64, max int, maxBytes int) ([][]byte, error)
-	// Mark gives the last entry known to be committed at the host.
+	// Mark gives the last entry known to be committed at the host. After an
+	// error the host is asked.
 	Mark() (uint64, entry.Hash, error)
 	// SetMark records it. It may go back: a host that was restored from a
-	// backup has lost entries, and they are shipped again.
+	// backup has lost entries, and they are shipped again. It is called now and
+	// then, not for every batch: a mark that lags costs nothing but a repeat.
 	SetMark(uint64, entry.Hash) error
 }
 
@@ -58,6 +60,8 @@ type Config struct {
 	RequestTimeout time.Duration // of one request; default 5 s
 	BackoffMin     time.Duration // after the first failure; default 200 ms
 	BackoffMax     time.Duration // default 10 s
+	Linger         time.Duration // from Poke to shipping, so that a burst is one batch; default 50 ms
+	MarkEvery      time.Duration // at least between two SetMark, each a commit of the journal; default 2 s
 }
 
 var errConfig = errors.New("fleet link configuration")
@@ -89,6 +93,8 @@ func (c Config) withDefaults() (Config, error) {
 		{&c.RequestTimeout, 5 * time.Second},
 		{&c.BackoffMin, 200 * time.Millisecond},
 		{&c.BackoffMax, 10 * time.Second},
+		{&c.Linger, 50 * time.Millisecond},
+		{&c.MarkEvery, 2 * time.Second},
 	} {
 		if *d.value <= 0 {
 			*d.value = d.standard

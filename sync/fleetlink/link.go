@@ -29,13 +29,15 @@ type Link struct {
 	nc       *nats.Conn
 	placed   bool // at was read from the journal or agreed with the host
 	at       place
-	asking   bool // the mark and the journal disagree: ask the host where it is
-	gaps     int  // answers in a row that only moved our place
-	failures int  // batches in a row without a good answer
-	silent   int  // requests in a row that timed out
+	saved    place // what SetMark was last told
+	asking   ask
+	gaps     int // answers in a row that only moved our place
+	failures int // batches in a row without a good answer
+	silent   int // requests in a row that timed out
 	nextShip time.Time
 	nextBeat time.Time
 	lastBeat time.Time
+	nextSave time.Time
 }
 
 // place is an entry of the chain that both ends agree about.
@@ -43,6 +45,15 @@ type place struct {
 	seq  uint64
 	hash entry.Hash
 }
+
+// ask is why the host must say where it is before anything is shipped.
+type ask uint8
+
+const (
+	askNothing ask = iota
+	askPlace       // the mark cannot be read, or is not of this journal
+	askBroken      // the entries after our place do not follow from it
+)
 
 // never is a time that does not come: nothing is due.
 var never = time.Unix(1<<40, 0)
@@ -105,7 +116,7 @@ func (l *Link) Run(ctx context.Context) error {
 	l.nc = nc
 	defer nc.Close()
 	now := time.Now()
-	l.nextShip, l.nextBeat = now, now
+	l.nextShip, l.nextBeat, l.nextSave = now, now, never
 	for ctx.Err() == nil {
 		l.wait(ctx)
 		now := time.Now()
@@ -115,17 +126,18 @@ func (l *Link) Run(ctx context.Context) error {
 		if ctx.Err() == nil && !now.Before(l.nextShip) {
 			l.ship(ctx)
 		}
+		if !now.Before(l.nextSave) {
+			l.saveMark()
+		}
 	}
+	l.saveMark()
 	l.change(func(s *State) { s.Up = false })
 	return nil
 }
 
 // wait returns when something is due.
 func (l *Link) wait(ctx context.Context) {
-	due := l.nextShip
-	if l.nextBeat.Before(due) {
-		due = l.nextBeat
-	}
+	due := earlier(l.nextSave, earlier(l.nextShip, l.nextBeat))
 	timer := time.NewTimer(time.Until(due))
 	defer timer.Stop()
 	select {
@@ -133,7 +145,7 @@ func (l *Link) wait(ctx context.Context) {
 	case <-timer.C:
 	case <-l.poked:
 		if l.failures == 0 { // else the back-off goes on: a busy kiosk must not hammer
-			l.nextShip = time.Now()
+			l.nextShip = earlier(l.nextShip, time.Now().Add(l.cfg.Linger))
 		}
 	case <-l.changed:
 		l.nextBeat = earlier(l.nextBeat, l.lastBeat.Add(minBeatGap))

@@ -39,7 +39,7 @@ func (l *Link) ship(ctx context.Context) {
 		l.retry(ctx, fmt.Errorf("%w: %w", errOurs, err))
 		return
 	}
-	if len(opened) == 0 && !l.asking {
+	if len(opened) == 0 && l.asking == askNothing {
 		return
 	}
 	data, err := batch.Encode()
@@ -61,14 +61,13 @@ func (l *Link) ship(ctx context.Context) {
 	switch {
 	case r.Code == fleetmsg.CodeGap && l.gaps < 2:
 		l.gaps++ // our place has moved to the host's: go on from there
-		l.asking = false
 	case r.Code == fleetmsg.CodeOK && len(opened) > 0 && r.Seq >= opened[len(opened)-1].Entry.Seq:
 		l.failures, l.gaps = 0, 0
 		l.change(func(s *State) { s.Batches++ })
-	case r.Code == fleetmsg.CodeOK && len(opened) == 0 && l.at != before:
-		l.asking = false
-	case l.asking:
-		l.asking = false
+	case r.Code == fleetmsg.CodeOK && (l.asking == askPlace || l.asking == askBroken && l.at != before):
+		l.asking = askNothing
+	case l.asking == askBroken:
+		l.asking = askNothing
 		l.retry(ctx, fmt.Errorf("%w: the entries after %d do not follow from it; run `kiosk journal verify`", errOurs, l.at.seq))
 	default:
 		l.retry(ctx, fmt.Errorf("the fleet host answered %q at entry %d and does not get on", r.Code, r.Seq))
@@ -80,17 +79,12 @@ func (l *Link) next() (fleetmsg.Batch, []fleetmsg.Opened, error) {
 	batch := fleetmsg.Batch{Kiosk: l.cfg.Kiosk, Epoch: l.cfg.Epoch, First: 1}
 	tail, tailHash := l.journal.Tail()
 	if !l.placed {
-		seq, hash, err := l.journal.Mark()
-		if err != nil {
-			return batch, nil, fmt.Errorf("read the mark: %w", err)
-		}
-		l.at, l.placed = place{seq, hash}, true
-		l.change(func(s *State) { s.Mark = seq })
+		l.findMark()
 	}
 	if l.at.seq > tail || l.at.seq == tail && l.at.hash != tailHash {
-		l.asking = true // a mark from another journal: only the host knows
+		l.asking = askPlace // a mark from another journal: only the host knows
 	}
-	if l.asking || l.at.seq == tail {
+	if l.asking != askNothing || l.at.seq == tail {
 		return batch, nil, nil
 	}
 	batch.First, batch.Prev = l.at.seq+1, l.at.hash
@@ -103,10 +97,35 @@ func (l *Link) next() (fleetmsg.Batch, []fleetmsg.Opened, error) {
 	}
 	opened, err := fleetmsg.Chain(batch.First, batch.Prev, batch.Entries)
 	if errors.Is(err, fleetmsg.ErrBroken) && l.failures == 0 {
-		l.asking = true
+		l.asking = askBroken
 		return fleetmsg.Batch{Kiosk: l.cfg.Kiosk, Epoch: l.cfg.Epoch, First: 1}, nil, nil
 	}
 	return batch, opened, err
+}
+
+// findMark takes our place from the journal's mark; without one the host says.
+func (l *Link) findMark() {
+	seq, hash, err := l.journal.Mark()
+	if err != nil {
+		l.cfg.Log.Warn("fleet link: the mark cannot be read; the host is asked", "error", err)
+		seq, hash, l.asking = 0, entry.Hash{}, askPlace
+	}
+	l.at, l.placed = place{seq, hash}, true
+	l.saved = l.at
+	l.change(func(s *State) { s.Mark = seq })
+}
+
+// saveMark gives our place to the journal. Should it fail, the place in memory
+// is still what we go on from.
+func (l *Link) saveMark() {
+	l.nextSave = never
+	if l.at == l.saved {
+		return
+	}
+	if err := l.journal.SetMark(l.at.seq, l.at.hash); err != nil {
+		l.cfg.Log.Warn("fleet link: the mark was not saved", "error", err, "entry", l.at.seq)
+	}
+	l.saved = l.at
 }
 
 // bound cuts what was read to what one batch may hold. A single entry may be
@@ -160,13 +179,10 @@ func (l *Link) move(to place, tail uint64) {
 	if to.seq < l.at.seq {
 		l.cfg.Log.Warn("fleet link: the host has lost entries that it had; they are shipped again", "host", to.seq, "mark", l.at.seq)
 	}
-	if to != l.at {
-		if err := l.journal.SetMark(to.seq, to.hash); err != nil {
-			// The mark may lag; the place in memory is what we go on from.
-			l.cfg.Log.Warn("fleet link: the mark was not saved", "error", err, "entry", to.seq)
-		}
-	}
 	l.at = to
+	if l.at != l.saved {
+		l.nextSave = earlier(l.nextSave, time.Now().Add(l.cfg.MarkEvery))
+	}
 	healed := l.State().Conflict != nil
 	l.change(func(s *State) {
 		s.Mark, s.Conflict = to.seq, nil

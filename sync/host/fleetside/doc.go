@@ -12,7 +12,7 @@
 // A batch is one database transaction, so kill -9 at any instant leaves whole
 // batches. That holds across a power cut only if the one who opened the
 // database asked for it; for SQLite: journal_mode(WAL), synchronous(FULL),
-// foreign_keys(1) and a busy_timeout, as OpenTest in the tests does.
+// foreign_keys(1) and a busy_timeout, as the host does.
 //
 // Lost in a crash: nothing of the journal; of the heartbeats, at most the time
 // between two saved ones.

@@ -233,6 +233,7 @@ func startLink(t testing.TB, addr, kiosk string, j fleetlink.Journal, change fun
 		URL: "nats://" + addr, Kiosk: kiosk, Epoch: epochA, Password: secret, Log: quiet(),
 		HeartbeatEvery: 50 * time.Millisecond, RequestTimeout: 2 * time.Second,
 		BackoffMin: 5 * time.Millisecond, BackoffMax: 100 * time.Millisecond,
+		Linger: time.Millisecond, MarkEvery: 20 * time.Millisecond,
 	}
 	if change != nil {
 		change(&cfg)

@@ -73,12 +73,18 @@ func (h head) reply(code fleetmsg.Code) fleetmsg.Reply {
 
 // commit decides about one batch inside one transaction and says how many
 // entries it added.
-func (s *Side) commit(ctx context.Context, b fleetmsg.Batch, opened []fleetmsg.Opened) (fleetmsg.Reply, int, error) {
-	tx, err := s.db.BeginTx(ctx, nil)
+func (s *Side) commit(ctx context.Context, b fleetmsg.Batch, opened []fleetmsg.Opened) (r fleetmsg.Reply, added int, err error) {
+	err = s.write(ctx, func(tx *sql.Tx) error {
+		r, added, err = decide(ctx, tx, b, opened)
+		return err
+	})
 	if err != nil {
 		return fleetmsg.Reply{}, 0, err
 	}
-	defer func() { _ = tx.Rollback() }()
+	return r, added, nil
+}
+
+func decide(ctx context.Context, tx *sql.Tx, b fleetmsg.Batch, opened []fleetmsg.Opened) (fleetmsg.Reply, int, error) {
 	if err := lock(ctx, tx, b.Kiosk); err != nil {
 		return fleetmsg.Reply{}, 0, err
 	}
@@ -88,22 +94,17 @@ func (s *Side) commit(ctx context.Context, b fleetmsg.Batch, opened []fleetmsg.O
 	}
 	r, fresh, err := place(ctx, tx, at, b, opened)
 	if err != nil {
-		return fleetmsg.Reply{}, 0, err
+		return r, 0, err
 	}
-	switch {
-	case r.Code == fleetmsg.CodeFork:
-		err = setConflict(ctx, tx, b.Kiosk, fmt.Sprintf("entry %d of epoch %s differs from what is stored: %s", r.ForkSeq, hex.EncodeToString(b.Epoch), r.Detail))
-	case len(fresh) == 0:
-		return r, 0, nil // nothing to write: what we have is committed already
-	default:
-		if at, err = add(ctx, tx, at, b, fresh); err == nil {
-			r = at.reply(fleetmsg.CodeOK)
-		}
+	if r.Code == fleetmsg.CodeFork {
+		what := fmt.Sprintf("entry %d of epoch %s differs from what is stored: %s", r.ForkSeq, hex.EncodeToString(b.Epoch), r.Detail)
+		return r, 0, setConflict(ctx, tx, b.Kiosk, what)
 	}
-	if err != nil {
-		return fleetmsg.Reply{}, 0, err
+	if len(fresh) == 0 {
+		return r, 0, nil
 	}
-	return r, len(fresh), tx.Commit()
+	at, err = add(ctx, tx, at, b, fresh)
+	return at.reply(fleetmsg.CodeOK), len(fresh), err
 }
 
 // lock makes this transaction the only writer about one kiosk. Its first
@@ -261,7 +262,10 @@ func setConflict(ctx context.Context, tx *sql.Tx, kiosk, what string) error {
 // ClearConflict takes back the mark of a conflict, once people have settled
 // it. A conflict that goes on is marked again by the next batch.
 func (s *Side) ClearConflict(ctx context.Context, kiosk string) error {
-	_, err := s.db.ExecContext(ctx, `UPDATE fleet_kiosk SET conflict = '', conflict_since_ms = 0 WHERE kiosk = ?`, kiosk)
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `UPDATE fleet_kiosk SET conflict = '', conflict_since_ms = 0 WHERE kiosk = ?`, kiosk)
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("clear the conflict of kiosk %s: %w", kiosk, err)
 	}

@@ -100,10 +100,13 @@ func (s *Side) saveBeat(ctx context.Context, kiosk string, data []byte) error {
 	s.mu.Lock()
 	p := *s.presenceOf(kiosk)
 	s.mu.Unlock()
-	_, err := s.db.ExecContext(ctx, `INSERT INTO fleet_kiosk (kiosk, beat, last_seen_ms, last_sync_ms) VALUES (?, ?, ?, ?)
-		ON CONFLICT (kiosk) DO UPDATE SET beat = excluded.beat, last_seen_ms = excluded.last_seen_ms,
-			last_sync_ms = max(last_sync_ms, excluded.last_sync_ms)`,
-		kiosk, data, millis(p.seen), millis(p.sync))
+	err := s.write(ctx, func(tx *sql.Tx) error {
+		_, err := tx.ExecContext(ctx, `INSERT INTO fleet_kiosk (kiosk, beat, last_seen_ms, last_sync_ms) VALUES (?, ?, ?, ?)
+			ON CONFLICT (kiosk) DO UPDATE SET beat = excluded.beat, last_seen_ms = excluded.last_seen_ms,
+				last_sync_ms = max(last_sync_ms, excluded.last_sync_ms)`,
+			kiosk, data, millis(p.seen), millis(p.sync))
+		return err
+	})
 	if err != nil {
 		s.mu.Lock()
 		s.presenceOf(kiosk).saved = time.Time{}

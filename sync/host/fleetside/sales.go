@@ -97,22 +97,24 @@ func (s *Side) refoldOld(ctx context.Context) error {
 
 // refold makes fleet_sale of one epoch from its entries, in one transaction.
 func (s *Side) refold(ctx context.Context, id int64) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
+	return s.write(ctx, func(tx *sql.Tx) error {
+		if _, err := tx.ExecContext(ctx, `DELETE FROM fleet_sale WHERE epoch_id = ?`, id); err != nil {
+			return err
+		}
+		if err := refoldEntries(ctx, tx, id); err != nil {
+			return err
+		}
+		_, err := tx.ExecContext(ctx, `UPDATE fleet_epoch SET fold_version = ? WHERE id = ?`, foldVersion, id)
 		return err
-	}
-	defer func() { _ = tx.Rollback() }()
-	if _, err := tx.ExecContext(ctx, `DELETE FROM fleet_sale WHERE epoch_id = ?`, id); err != nil {
-		return err
-	}
+	})
+}
+
+func refoldEntries(ctx context.Context, tx *sql.Tx, id int64) error {
 	sales := newFolder(tx, id)
 	for after := uint64(0); ; {
 		page, err := entries(ctx, tx, id, after)
-		if err != nil {
+		if err != nil || len(page) == 0 {
 			return err
-		}
-		if len(page) == 0 {
-			break
 		}
 		for _, row := range page {
 			e, _, err := entry.Open(row.stored)
@@ -128,8 +130,4 @@ func (s *Side) refold(ctx context.Context, id int64) error {
 			return err
 		}
 	}
-	if _, err := tx.ExecContext(ctx, `UPDATE fleet_epoch SET fold_version = ? WHERE id = ?`, foldVersion, id); err != nil {
-		return err
-	}
-	return tx.Commit()
 }
