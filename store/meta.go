@@ -3,6 +3,7 @@ package store
 import (
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"io"
 )
@@ -97,6 +98,11 @@ func readMetas(src io.ReaderAt, size int64) (metas, error) {
 		}
 		if err1 == nil {
 			break
+		}
+	}
+	for _, err := range []error{err0, err1} {
+		if err != nil && !errors.Is(err, errNotBolt) && !errors.Is(err, errMeta) { // the disk, not the file
+			return metas{}, fmt.Errorf("read the journal: %w", err)
 		}
 	}
 	switch {

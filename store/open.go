@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"math"
@@ -145,15 +146,19 @@ func checkFile(file *os.File) (metas, error) {
 	if err != nil {
 		return metas{}, fmt.Errorf("size of the journal: %w", err)
 	}
-	found, err := readMetas(file, info.Size())
+	return checkPages(file, info.Size())
+}
+
+func checkPages(src io.ReaderAt, size int64) (metas, error) {
+	found, err := readMetas(src, size)
 	if err != nil {
 		return metas{}, err
 	}
 	m := found.current
-	if need := int64(m.high) * int64(m.pageSize); info.Size() < need {
-		return metas{}, damaged(0, "the file is cut: it has %d bytes, and %d were in use", info.Size(), need)
+	if need := int64(m.high) * int64(m.pageSize); size < need {
+		return metas{}, damaged(0, "the file is cut: it has %d bytes, and %d were in use", size, need)
 	}
-	v := m.view(file)
+	v := m.view(src)
 	return found, newChecker(context.Background(), v.pages, false).run(v.root, v.freelist)
 }
 
@@ -213,7 +218,7 @@ func createIfAbsent(path string, o Options) (created bool, err error) {
 	if o.Kiosk == "" {
 		return false, fmt.Errorf("%s: %w", path, ErrAbsent)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	if err := makeDir(filepath.Dir(path)); err != nil {
 		return false, fmt.Errorf("create the data directory: %w", err)
 	}
 	dir, err := openLocked(filepath.Dir(path), o.LockWait) // against a second process that creates

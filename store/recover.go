@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"io"
 
 	"buka/internal/entry"
 )
@@ -89,15 +91,20 @@ func (v view) leftOver(last uint64) (map[uint64][][]byte, error) {
 	all.high = 1 << 40 // reading past the end of the file is an error like any other
 	head := make([]byte, headerBytes)
 	for id := uint64(2); ; id++ {
-		if n, _ := all.src.ReadAt(head, int64(id)*int64(all.pageSize)); n < headerBytes {
+		if _, err := all.src.ReadAt(head, int64(id)*int64(all.pageSize)); errors.Is(err, io.EOF) {
 			return found, nil
+		} else if err != nil {
+			return nil, fmt.Errorf("look for the last entries: %w", err)
 		}
 		if id < v.pages.high && c.isUsed(id) || parseHeader(head).id != id || !parseHeader(head).isLeaf() {
 			continue
 		}
 		p, err := all.read(id)
-		if err != nil {
+		if errors.As(err, new(*ErrDamaged)) {
 			continue // not a page of the lost commit: its pages are whole
+		}
+		if err != nil {
+			return nil, err
 		}
 		for i := range p.count {
 			flags, key, raw, err := p.leaf(i)

@@ -28,7 +28,7 @@ type Snapshot struct {
 
 // snapshotWait is how long OpenSnapshot waits for a kiosk that is just
 // starting or another command that is just copying.
-const snapshotWait = 3 * time.Second
+var snapshotWait = 3 * time.Second
 
 // OpenSnapshot copies the journal at path, live or not: from the station that
 // has it open (ServeSnapshots), or else from the file under its lock. A plain

@@ -159,6 +159,8 @@ func TestWhatIsNotASnapshot(t *testing.T) {
 	smp.place(t, dir, smp.file)
 	s, _ := mustOpen(t, path)
 	defer mustClose(t, s)
+	defer func(was time.Duration) { snapshotWait = was }(snapshotWait)
+	snapshotWait = 20 * time.Millisecond
 	if _, err := OpenSnapshot(path); !errors.Is(err, ErrLocked) {
 		t.Errorf("nobody serves: %v", err)
 	}

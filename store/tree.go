@@ -63,18 +63,28 @@ func (t tree) ascend(from []byte, fn func(flags uint32, key, value []byte) error
 	if err != nil {
 		return err
 	}
-	if err := t.ascendPage(p, from, 0, fn); !errors.Is(err, errStop) {
+	w := ascent{pages: t.pages, from: from, fn: fn}
+	if err := w.page(p, 0); !errors.Is(err, errStop) {
 		return err
 	}
 	return nil
 }
 
-func (t tree) ascendPage(p page, from []byte, depth int, fn func(flags uint32, key, value []byte) error) error {
-	switch {
-	case depth > maxDepth:
-		return damaged(0, "the tree is deeper than %d pages at page %d", maxDepth, p.id)
+// ascent is one walk up the keys. A tree has each page once, so a walk that
+// has read more pages than there are goes round in a damaged one.
+type ascent struct {
+	pages pages
+	from  []byte
+	fn    func(flags uint32, key, value []byte) error
+	read  uint64
+}
+
+func (w *ascent) page(p page, depth int) error {
+	switch w.read++; {
+	case depth > maxDepth || w.read > w.pages.high:
+		return damaged(0, "the tree leads back into itself at page %d", p.id)
 	case p.isLeaf():
-		return ascendLeaf(p, from, fn)
+		return ascendLeaf(p, w.from, w.fn)
 	case !p.isBranch():
 		return damaged(0, "page %d has type %#x where a part of the tree belongs", p.id, p.flags)
 	}
@@ -84,7 +94,7 @@ func (t tree) ascendPage(p page, from []byte, depth int, fn func(flags uint32, k
 		if err != nil {
 			return err
 		}
-		if bytes.Compare(key, from) > 0 {
+		if bytes.Compare(key, w.from) > 0 {
 			break
 		}
 		first = i
@@ -94,11 +104,11 @@ func (t tree) ascendPage(p page, from []byte, depth int, fn func(flags uint32, k
 		if err != nil {
 			return err
 		}
-		next, err := t.pages.read(child)
+		next, err := w.pages.read(child)
 		if err != nil {
 			return err
 		}
-		if err := t.ascendPage(next, from, depth+1, fn); err != nil {
+		if err := w.page(next, depth+1); err != nil {
 			return err
 		}
 	}
