@@ -21,8 +21,12 @@ const (
 var (
 	ppse = []byte("2PAY.SYS.DDF01") // contactless
 	pse  = []byte("1PAY.SYS.DDF01") // contact
-	// T-Union, to tell a passenger who put the wrong card (pboc-purse sheet §1.1).
-	transitAID = []byte{0xA0, 0x00, 0x00, 0x06, 0x32, 0x01, 0x01}
+	// T-Union and City Union, to tell a passenger who put the wrong card
+	// (pboc-purse sheet §1.1).
+	transitAIDs = [][]byte{
+		{0xA0, 0x00, 0x00, 0x06, 0x32, 0x01, 0x01, 0x05},
+		{0xA0, 0x00, 0x00, 0x00, 0x03, 0x86, 0x98, 0x07, 0x01},
+	}
 )
 
 // candidate is an application of the card.
@@ -92,7 +96,7 @@ func (d *directory) add(entries [][]byte) {
 		if err != nil || len(aid) < 5 || len(aid) > 16 {
 			continue
 		}
-		if bytes.HasPrefix(aid, transitAID) {
+		if slices.ContainsFunc(transitAIDs, func(t []byte) bool { return bytes.HasPrefix(aid, t) }) {
 			d.transit = true
 			continue
 		}

@@ -5,7 +5,7 @@
 //
 // It promises that a card's number prints as first six, stars, last four in
 // every form that this package can reach, that the holder's name is neither
-// kept nor returned, that all buffers with card data are overwritten as soon as
+// kept nor returned, that its own buffers with card data are overwritten when
 // they are not needed, and that everything a card sends is bounded. It makes no
 // cryptogram, authenticates no card and takes no decision about money.
 //

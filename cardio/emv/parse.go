@@ -104,19 +104,14 @@ func (f *fields) card() (Card, error) {
 	return c, nil
 }
 
-// expired compares the day (5F24) or the month (track 2) with now. Two digits
-// of a year under 50 are 20YY.
+// expired compares the day (5F24) or the month (track 2) with now. All two-digit
+// years are 20YY: no card of the last century is left, and 99 stands for never
+// on some.
 func (f *fields) expired(now time.Time, yymm []byte) bool {
-	century := func(yy []byte) string {
-		if yy[0] < '5' {
-			return "20"
-		}
-		return "19"
-	}
 	if len(f.expiry) == 6 {
-		return now.Format("20060102") > century(f.expiry)+string(f.expiry)
+		return now.Format("20060102") > "20"+string(f.expiry)
 	}
-	return now.Format("200601") > century(yymm)+string(yymm)
+	return now.Format("200601") > "20"+string(yymm)
 }
 
 func decimal(b []byte) bool {

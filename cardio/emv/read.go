@@ -1,7 +1,6 @@
 package emv
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -51,8 +50,11 @@ func Read(ctx context.Context, ch Channel, t Terminal) (*Card, error) {
 
 // whyNone tells a transit card, put here by mistake, from any other.
 func whyNone(ctx context.Context, ch Channel, d directory) error {
-	if !d.transit {
-		r, err := apdu.Exchange(ctx, ch, apdu.SelectByName(append(bytes.Clone(transitAID), 0x05)))
+	for _, aid := range transitAIDs {
+		if d.transit {
+			break
+		}
+		r, err := apdu.Exchange(ctx, ch, apdu.SelectByName(aid))
 		if err != nil {
 			return fmt.Errorf("select transit application: %w", err)
 		}

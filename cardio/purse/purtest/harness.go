@@ -45,6 +45,9 @@ type Harness struct {
 	// New makes a card that holds 78.50 and has been loaded at least once,
 	// and a host that knows it.
 	New func(t testing.TB) (Card, Host)
+	// Ride pays at another terminal: enough rides push a load out of the log
+	// and its proof out of the card. nil if the family has no such thing.
+	Ride func(t testing.TB, c Card)
 	// Refused makes cards that cannot be loaded, by reason: found by Open, by
 	// purse.Check on the day 20260115, or by Prepare of 50.00.
 	Refused map[purse.Reason]func(t testing.TB) (Card, Host)

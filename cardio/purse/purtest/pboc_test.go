@@ -3,11 +3,13 @@ package purtest_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"buka/cardio/pboc"
 	"buka/cardio/purse"
 	"buka/cardio/purse/purtest"
 	"buka/cardio/virtual"
+	codec "buka/internal/pboc"
 )
 
 func pins(t testing.TB, list ...string) []pboc.PIN {
@@ -67,6 +69,11 @@ func harness(f *pboc.Family, o virtual.PurseOptions) purtest.Harness {
 	return purtest.Harness{
 		Family: f, Judge: pboc.Judge, Unasked: pboc.Unasked, IsWrite: virtual.IsCredit,
 		New: func(t testing.TB) (purtest.Card, purtest.Host) { return used(t, o, f), newHSM() },
+		Ride: func(t testing.TB, c purtest.Card) {
+			if err := c.(inMemory).Ride(100, codec.Terminal{9}, time.Date(2026, 1, 15, 18, 0, 0, 0, time.UTC)); err != nil {
+				t.Fatal(err)
+			}
+		},
 	}
 }
 

@@ -18,6 +18,7 @@ func Run(t *testing.T, h Harness) {
 	t.Run("not written", func(t *testing.T) { notWritten(t, h) })
 	t.Run("every command lost", func(t *testing.T) { everyCommandLost(t, h) })
 	t.Run("lost twice", func(t *testing.T) { lostTwice(t, h) })
+	t.Run("ridden away", func(t *testing.T) { riddenAway(t, h) })
 	for reason, card := range h.Refused {
 		t.Run(string(reason), func(t *testing.T) { refused(t, h, reason, card) })
 	}
@@ -189,6 +190,35 @@ func lostTwice(t *testing.T, h Harness) {
 				}
 				m.heal(fmt.Sprintf("%v at the write, then %v at command %d (%v)", first, second, n, err))
 			}
+		}
+	}
+}
+
+// riddenAway loses the write and then everything that the card could show of
+// it: only the counter, and what the host knows of its slots, are left.
+func riddenAway(t *testing.T, h Harness) {
+	if h.Ride == nil {
+		return
+	}
+	write := writeIndex(t, h)
+	for loss := range losses {
+		m := newTerminal(t, h)
+		if err := m.visit(m.line(write, loss)); err != nil || !m.open {
+			t.Fatalf("%v at the write: open %v, %v", loss, m.open, err)
+		}
+		written := m.card.Balance() > start
+		for range 12 {
+			h.Ride(t, m.card)
+		}
+		m.moved = m.card.Balance() - m.attempt.OldBalance
+		if written {
+			m.moved -= amount
+		}
+		if err := m.visit(m.line(0, 0)); err != nil || m.open || !m.done {
+			t.Fatalf("%v: open %v, done %v, %v", loss, m.open, m.done, err)
+		}
+		if got, want := m.card.Balance(), start+amount+m.moved; got != want {
+			t.Fatalf("%v: %v on the card, want %v", loss, got, want)
 		}
 	}
 }

@@ -30,6 +30,7 @@ type terminal struct {
 	done    bool
 	proofs  []entry.Proof
 	says    []entry.Opinion
+	moved   money.Fen // by other terminals since the attempt, in fen
 }
 
 func newTerminal(t testing.TB, h Harness) *terminal {
@@ -125,7 +126,7 @@ func (m *terminal) resolve(ctx context.Context, p purse.Purse, seen entry.Observ
 		e.Seen.Proofs, e.ProofSays = m.proofs, m.says
 		v := m.h.Judge(m.attempt, e)
 		if v.Outcome != entry.Unknown {
-			m.compare("the judge, by "+v.By, v.Outcome, m.attempt.OldBalance)
+			m.compare("the judge, by "+v.By, v.Outcome, m.attempt.OldBalance+m.moved)
 			m.open, m.done = false, v.Outcome == entry.Done
 			return nil
 		}
