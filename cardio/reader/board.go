@@ -16,7 +16,8 @@ type board struct {
 	mu      sync.Mutex
 	now     picture
 	told    picture
-	cause   error // why the service is down
+	hung    map[string]bool // outlives a reader's absence
+	cause   error           // why the service is down
 	serial  uint64
 	wake    chan struct{} // capacity 1
 	quit    chan struct{}
@@ -42,6 +43,7 @@ func newBoard() *board {
 		events: make(chan Event, 16),
 		now:    picture{readers: map[string]State{}},
 		told:   picture{readers: map[string]State{}},
+		hung:   map[string]bool{},
 		wake:   make(chan struct{}, 1),
 		quit:   make(chan struct{}),
 		pumped: make(chan struct{}),
@@ -85,7 +87,7 @@ func (b *board) setReaders(names []string) {
 		}
 		for _, name := range names {
 			if _, ok := p.readers[name]; !ok {
-				p.readers[name] = State{Reader: name}
+				p.readers[name] = State{Reader: name, Hung: b.hung[name]}
 			}
 		}
 	})
@@ -127,6 +129,10 @@ func (b *board) setSight(name string, s sight) uint64 {
 
 func (b *board) setHung(name string, hung bool) {
 	b.change(func(p *picture) {
+		delete(b.hung, name)
+		if hung {
+			b.hung[name] = true
+		}
 		if st, ok := p.readers[name]; ok {
 			st.Hung = hung
 			p.readers[name] = st

@@ -36,13 +36,6 @@ func (h *hangs) add(reader string, n int) {
 	}
 }
 
-// is reports whether any abandoned call is still in the reader's driver.
-func (h *hangs) is(reader string) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.count[reader] > 0
-}
-
 // full reports that no further call may be risked.
 func (h *hangs) full(reader string) bool {
 	h.mu.Lock()

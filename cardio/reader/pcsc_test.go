@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ebfe/scard"
+
 	"buka/cardio/reader"
 	"buka/cardio/reader/pcscd"
 	"buka/cardio/virtual"
@@ -140,6 +142,64 @@ func TestPCSCBusy(t *testing.T) {
 	until(t, s, "came back", kind(reader.ReaderFreed, pcscd.Reader0))
 	if err := readBalance(s, pcscd.Reader0); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestPCSCAnotherProgram lets a program of the old kind hold the card for
+// itself alone.
+func TestPCSCAnotherProgram(t *testing.T) {
+	service(t, noOptions)
+	s := watchPCSC(t, reader.Limits{})
+	v := slot(t, pcscd.Port0)
+	v.Insert(newPurse(t))
+	until(t, s, "tap", kind(reader.CardPresent, pcscd.Reader0))
+	ctx, err := scard.EstablishContext()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ctx.Release()
+	other, err := ctx.Connect(pcscd.Reader0, scard.ShareExclusive, scard.ProtocolAny)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Open(context.Background(), pcscd.Reader0); !errors.Is(err, reader.ErrBusy) {
+		t.Error(err)
+	}
+	if err := other.Disconnect(scard.ResetCard); err != nil {
+		t.Fatal(err)
+	}
+	if err := readBalance(s, pcscd.Reader0); err != nil {
+		t.Error(err)
+	}
+}
+
+// contact is a card with contacts and T=0, which notes what reaches it.
+type contact struct {
+	*virtual.Purse
+	heard chan []byte
+}
+
+func (c contact) ATR() []byte { return []byte{0x3B, 0x00} }
+
+func (c contact) Process(cmd []byte) []byte {
+	c.heard <- bytes.Clone(cmd)
+	return c.Purse.Process(cmd)
+}
+
+func TestPCSCContactT0(t *testing.T) {
+	service(t, noOptions)
+	s := watchPCSC(t, reader.Limits{})
+	v, card := slot(t, pcscd.Port0), contact{newPurse(t), make(chan []byte, 16)}
+	v.Insert(card)
+	until(t, s, "tap", kind(reader.CardPresent, pcscd.Reader0))
+	if err := readBalance(s, pcscd.Reader0); err != nil {
+		t.Fatal(err)
+	}
+	if got := <-card.heard; !bytes.Equal(got, selectPurse[:len(selectPurse)-1]) {
+		t.Errorf("T=0 has no room for Le: %X", got)
+	}
+	if got := <-card.heard; !bytes.Equal(got, getBalance) {
+		t.Errorf("case 2 stays: %X", got)
 	}
 }
 

@@ -86,7 +86,7 @@ func clearStale() error {
 	if err != nil {
 		return fmt.Errorf("pcscd's process id: %w", err)
 	}
-	pid, err := strconv.Atoi(strings.TrimSpace(string(b)))
+	pid, err := strconv.Atoi(strings.TrimRight(string(b), "\x00\n ")) // it ends with a NUL
 	if err == nil && pid > 0 && isService(pid) {
 		return fmt.Errorf("a pcscd runs (process %d) and does not answer: stop it", pid)
 	}
