@@ -134,7 +134,6 @@ func TestEveryAnswerToTheWrite(t *testing.T) {
 
 func TestWriteWithoutAStatusWord(t *testing.T) {
 	ctx := context.Background()
-	unsent := errors.New("unsent")
 	for _, c := range []struct {
 		name   string
 		answer []byte
@@ -155,7 +154,7 @@ func TestWriteWithoutAStatusWord(t *testing.T) {
 		}))
 		prepared, err := p.Prepare(ctx, purse.LoadRequest{Amount: 5000, Terminal: make(entry.Hex, 6)}, grant("20260115093015", make(entry.Hex, 4)))
 		if err != nil {
-			t.Fatal(err, unsent)
+			t.Fatal(err)
 		}
 		if w := prepared.Write(ctx); w.Outcome != c.want || w.SW != 0 || w.Err == nil {
 			t.Errorf("%s: %+v", c.name, w)
@@ -255,6 +254,16 @@ func TestPINTriesAreSpared(t *testing.T) {
 	}
 	if left != 1 {
 		t.Errorf("%d tries left", left)
+	}
+}
+
+func TestCardFamilies(t *testing.T) {
+	f, err := New(Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff([]string{"tunion", "city"}, f.Cards()); d != "" {
+		t.Error(d)
 	}
 }
 

@@ -33,6 +33,18 @@ func New(c Config) (*Family, error) {
 // such as "tunion".
 func (f *Family) Name() string { return "pboc" }
 
+// Cards gives every value that entry.Card.Family takes from this family: Judge
+// is theirs.
+func (f *Family) Cards() []string {
+	var list []string
+	for _, app := range f.config.Applications {
+		if !slices.Contains(list, app.Family) {
+			list = append(list, app.Family)
+		}
+	}
+	return list
+}
+
 var ppse = []byte("2PAY.SYS.DDF01")
 
 // candidate is a name to select, and what to expect behind it.

@@ -29,7 +29,8 @@ var ErrAnswer = errors.New("purse: the card's answer is malformed: present the c
 
 // Family is one kind of card.
 type Family interface {
-	// Name is what entry.Card.Family starts from, such as "pboc".
+	// Name is for logs, such as "pboc". What entry.Card.Family holds is the
+	// card's own kind, of which a family may have several.
 	Name() string
 	// Open selects the purse and reads who it is. ErrNotThisFamily: another
 	// kind of card. *Refusal: of this kind, and of no use. Any other error: the

@@ -65,9 +65,12 @@ const (
 	Stump                    // carried out, one byte comes back
 )
 
-var losses = map[Loss]string{NeverArrived: "never arrived", NoAnswer: "no answer", Nonsense: "6F00", WantsRepeat: "6C04", Stump: "one byte"}
+var (
+	losses    = []Loss{NeverArrived, NoAnswer, Nonsense, WantsRepeat, Stump}
+	lossNames = [...]string{"never arrived", "no answer", "6F00", "6C04", "one byte"}
+)
 
-func (l Loss) String() string { return losses[l] }
+func (l Loss) String() string { return lossNames[l] }
 
 var (
 	errLost = errors.New("purtest: the command or its answer was lost")
