@@ -364,3 +364,37 @@ func FuzzPages(f *testing.F) {
 		v.stats(nil)
 	})
 }
+
+// What the next append would build on must be right when Open returns, not
+// only after a full verify.
+func TestOpenItselfRefusesWhatItWouldBuildOn(t *testing.T) {
+	smp := makeSample(t, 200)
+	ps := smp.meta.pageSize
+	last := []byte(smp.raws[len(smp.raws)-1])
+	for name, c := range map[string]struct {
+		spoil func(image []byte)
+		says  string
+	}{
+		"the last entry changed": {func(image []byte) {
+			changed := bytes.Clone(last)
+			changed[len(changed)-1] ^= 1
+			copy(image, bytes.ReplaceAll(image, last, changed))
+		}, "not the ones that were written"},
+		"a page in use is called free": {func(image []byte) {
+			list := image[int(smp.meta.freelist)*ps:]
+			order.PutUint64(list[headerBytes:], smp.meta.root)
+		}, "used twice"},
+		"more free pages than there is room": {func(image []byte) {
+			list := image[int(smp.meta.freelist)*ps:]
+			order.PutUint16(list[10:], 0xFFFF)
+			order.PutUint64(list[headerBytes:], 1<<62)
+		}, "claims"},
+	} {
+		image := bytes.Clone(smp.file)
+		c.spoil(image)
+		_, _, err := Open(smp.place(t, t.TempDir(), image), options())
+		if !errors.As(err, new(*ErrDamaged)) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
