@@ -1,0 +1,70 @@
+package host
+
+import (
+	"testing"
+	"time"
+
+	"buka/sync/switchlink"
+)
+
+func TestFaults(t *testing.T) {
+	w := newWorld(t, nil)
+	w.client.Close()
+	w.client = w.connect(testTerminal, 300*time.Millisecond)
+	query := func(p switchlink.Payment, want string) {
+		t.Helper()
+		got, err := w.client.QueryPayment(w.ctx(), switchlink.PaymentKey{STAN: p.STAN, Batch: p.Batch, Sale: p.Sale, Amount: p.Amount})
+		if err != nil || got.Code != want {
+			t.Fatalf("%+v, %v; want %s", got, err, want)
+		}
+	}
+	lost := func(sale int) switchlink.Payment {
+		t.Helper()
+		p := w.payment(saleID(sale), 20_00, testPIN)
+		_, err := w.client.Pay(w.ctx(), p)
+		unanswered(t, err)
+		return p
+	}
+
+	w.faults.Silent()
+	p := lost(1)
+	_, err := w.client.Eligible(w.ctx(), w.query(saleID(1), attempt(testNumber, 2, 10_00, 20_00, 1)))
+	unanswered(t, err)
+	if w.faults.Fired() != 2 {
+		t.Errorf("%d faults fired", w.faults.Fired())
+	}
+	if err := w.client.Echo(w.ctx(), 0); err != nil { // neither echo
+		t.Fatal(err)
+	}
+	w.signOn() // nor sign-on
+	w.reverse(p, "25")
+	w.charged(0)
+	w.faults.Answers()
+
+	w.faults.Drops("0210")
+	p = lost(2)
+	query(p, "00")
+	w.charged(20_00)
+	w.faults.Answers()
+	w.reverse(p, "00")
+
+	w.faults.Late(time.Second)
+	p = lost(3)
+	query(p, "00")
+	w.reverse(p, "00") // reversals are in time, and the late 0210 is none of theirs
+	w.faults.Answers()
+	w.charged(0)
+
+	w.faults.Declines("51")
+	p = w.payment(saleID(4), 20_00, testPIN)
+	w.pay(p, "51")
+	query(p, "51")
+	w.faults.Answers()
+	w.pay(p, "51") // the answer was given
+	w.charged(0)
+	eventually(t, "the late answer is logged", func() bool { return logged(w, "a late answer") || logged(w, "an answer to no request") })
+}
+
+func logged(w *world, what string) bool {
+	return containsAll(w.log.String(), what, "0210")
+}
