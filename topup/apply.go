@@ -193,7 +193,7 @@ func (s *Sale) applyWrite(body entry.Body) error {
 	}
 	switch b := body.(type) {
 	case entry.WriteDone:
-		s.Write, s.TAC, s.OweConfirm = WriteDone, b.TAC, true
+		s.Write, s.TAC, s.OweConfirm, s.DoneBy = WriteDone, b.TAC, true, "card"
 	case entry.WriteRefused:
 		s.Write = WriteRefused
 		s.oweVoid(s.VoidSTAN)
@@ -225,7 +225,7 @@ func (s *Sale) applyEvidence(body entry.Body) error {
 		if held && b.By != "tac" { // law 5: held evidence comes first
 			return unlawful(b, "evidence is held and not judged")
 		}
-		s.Write, s.TAC, s.OweConfirm = WriteDone, b.TAC, true
+		s.Write, s.TAC, s.OweConfirm, s.DoneBy = WriteDone, b.TAC, true, b.By
 	case entry.WriteDisproven:
 		c := b.Counter
 		if held || c.MAC1 != entry.Verified || !c.Fresh || c.Value != s.Attempt.Slot { // law 4

@@ -9,6 +9,9 @@ func (st *step) deskActed(e DeskActed) {
 	st.touched = true
 	s, ok := st.Durable.Sales[e.Sale]
 	switch {
+	case e.Do == "clear" && !c.Active() && c.Phase != Reading:
+		c.Phase, c.Act, c.Reason, c.Notice = Idle, "", "", ""
+		return
 	case !ok || c.Active() || c.Phase == Reading:
 		return
 	case st.busyElsewhere(s.ID):

@@ -86,6 +86,8 @@ type Sale struct {
 	Conflict     bool `cbor:"26,keyasint"` // a case for people
 	HandedOver   bool `cbor:"27,keyasint"` // the host's
 	Decided      bool `cbor:"28,keyasint"` // by two people; bars any write
+
+	DoneBy string `cbor:"29,keyasint"` // card, tac, log or ledger
 }
 
 // Offered says that the money is here, the card is not written and nothing is

@@ -23,8 +23,11 @@ type (
 	// SignedOn: the host answered a sign-on.
 	SignedOn struct {
 		Batch              uint32
+		LastSTAN           uint32 // the highest that the host has seen in the batch
 		HostAtMS, OffsetMS int64
 	}
+	// SignOnFailed: it is tried again.
+	SignOnFailed struct{}
 	// LinkChanged: the switch link is up when a request was just answered.
 	LinkChanged struct{ Up bool }
 	// DeviceChanged: a reader or peripheral came or went. Names: transit,
@@ -194,6 +197,7 @@ type CardFacts struct {
 
 func (Started) event()        {}
 func (SignedOn) event()       {}
+func (SignOnFailed) event()   {}
 func (LinkChanged) event()    {}
 func (DeviceChanged) event()  {}
 func (TimerFired) event()     {}

@@ -9,12 +9,13 @@ import (
 
 // Timer names.
 const (
-	timerIdle  = "idle"  // the passenger has done nothing for a while
-	timerWarn  = "warn"  // and has not answered the question
-	timerLast  = "last"  // a last screen has stood long enough
-	timerRetry = "retry" // owed messages are tried again
-	timerAgain = "again" // a load that got no answer is tried again
-	timerOffer = "offer:"
+	timerIdle   = "idle"  // the passenger has done nothing for a while
+	timerWarn   = "warn"  // and has not answered the question
+	timerLast   = "last"  // a last screen has stood long enough
+	timerRetry  = "retry" // owed messages are tried again
+	timerAgain  = "again" // a load that got no answer is tried again
+	timerSignOn = "sign-on"
+	timerOffer  = "offer:"
 )
 
 func (st *step) cardPresented(e CardPresented) {
@@ -88,6 +89,11 @@ func (st *step) cardRead(e CardRead) {
 		if len(facts.Observed.Proofs) > 0 {
 			st.record(entry.CardObserved{Card: facts.Card, Observed: facts.Observed})
 		}
+		return
+	}
+	if st.Live.Devices["journal"] != "" {
+		st.do(ReleaseCard{Place: Front})
+		st.last(c, Declined, "journal-failed", "")
 		return
 	}
 	st.withdrawOthers()
@@ -319,6 +325,10 @@ func (st *step) timerFired(name string) {
 	case name == timerLast:
 		if c.Last() {
 			st.clear(c)
+		}
+	case name == timerSignOn:
+		if !st.Live.SignedOn {
+			st.do(SignOn{STAN: st.stan()})
 		}
 	case name == timerRetry:
 		st.flush()

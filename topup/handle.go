@@ -9,6 +9,8 @@ func (st *step) handle(ev Event) {
 		st.started(e)
 	case SignedOn:
 		st.signedOn(e)
+	case SignOnFailed:
+		st.timer(timerSignOn, 2_000)
 	case LinkChanged:
 		st.linkChanged(e)
 	case DeviceChanged:
@@ -100,6 +102,7 @@ func (st *step) started(e Started) {
 	default:
 		st.last(f, Open, "write-unknown", last.ID)
 	}
+	st.do(SignOn{STAN: st.stan()})
 	st.flush()
 }
 
@@ -107,6 +110,11 @@ func (st *step) signedOn(e SignedOn) {
 	st.Live.SignedOn = true
 	if e.Batch != st.Durable.Batch {
 		st.record(entry.SignedOn{Batch: e.Batch, HostAtMS: e.HostAtMS, OffsetMS: e.OffsetMS})
+	}
+	for st.Live.STAN < e.LastSTAN { // a journal that was restored may lag behind
+		if st.Live.STAN = e.LastSTAN; st.Durable.STANUntil < e.LastSTAN {
+			st.reserve()
+		}
 	}
 	st.touched = true
 	st.flush()

@@ -125,17 +125,19 @@ func (st *step) slotMoved(e SlotMoved) {
 	st.backToHold(c, "card-gone")
 }
 
-// cardRefusals are reasons for which this card will not be written today.
-var cardRefusals = map[string]bool{
-	"expired": true, "blocked": true, "at-limit": true, "card-pin": true,
-	"not-yet-valid": true, "unknown-kind": true, "unknown-issuer": true, "not-eligible": true,
-}
+// cardRefusals are what the right card itself may answer to INITIALIZE: it will
+// not be written today. Any other refusal may be about another card in its
+// place, and money never goes back because of that.
+var cardRefusals = map[string]bool{"at-limit": true, "card-pin": true, "not-eligible": true}
 
 func (st *step) loadFailed(c *Console, reason string) {
 	st.do(ReleaseCard{Place: c.Place})
 	if cardRefusals[reason] {
 		st.moneyBack(c, reason, "load-refused-money-back")
 		return
+	}
+	if reason == "unknown-kind" || reason == "unknown-issuer" {
+		reason = "other-card"
 	}
 	st.backToHold(c, reason)
 }

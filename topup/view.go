@@ -58,8 +58,10 @@ func (c *Core) Look(s State) View {
 		}
 	}
 	if v.Screen == "idle" {
-		if why := s.Live.Devices["transit"]; why != "" {
-			v.Screen, v.Reason = "out-of-service", why
+		for _, name := range []string{"journal", "transit"} {
+			if why := s.Live.Devices[name]; why != "" {
+				v.Screen, v.Reason = "out-of-service", why
+			}
 		}
 	}
 	return v

@@ -1,0 +1,360 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"slices"
+	"strconv"
+	"time"
+
+	"buka/cardio/reader"
+	"buka/cardio/reader/pcscd"
+	"buka/cardio/virtual"
+	"buka/internal/money"
+	"buka/sync/host"
+	"buka/topup"
+)
+
+// Names of the readers in memory.
+const (
+	memoryTransit = "Lab Transit 00"
+	memoryBank    = "Lab Bank 00"
+	memoryDesk    = "Lab Desk 00"
+)
+
+// ErrNoCard says that nobody has declared a card of that name.
+var ErrNoCard = errors.New("no card of that name")
+
+// purseCard is a virtual transit card and what it was before anything
+// happened here.
+type purseCard struct {
+	*virtual.Purse
+	name    string
+	options virtual.PurseOptions
+	before  money.Fen
+	field   topup.Place // "" if in nobody's field
+	laid    bool
+	armed   string // "before" or "after"
+}
+
+type bankCard struct {
+	*virtual.Bank
+	name, pin string
+	note      string
+	inField   bool
+}
+
+// fields are the places where a card can be put, made anew at each power on.
+type fields map[string]virtual.Slot
+
+// AddCard declares a transit card. Its EEPROM lies in the data directory: one
+// that is there goes on as it was.
+func (l *Lab) AddCard(name string, o virtual.PurseOptions) error {
+	store, err := virtual.NewDirStore(l.path("cards"))
+	if err != nil {
+		return err
+	}
+	k := l.keys()
+	o.LoadMaster, o.TACMaster, o.PurchaseMaster = k.Load, k.TAC, k.Purchase
+	p, err := virtual.NewPurse(o, store)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.purses[name] = &purseCard{Purse: p, name: name, options: o, before: p.Balance()}
+	l.order = append(l.order, name)
+	return nil
+}
+
+// AddBank declares a bank card and its account.
+func (l *Lab) AddBank(ctx context.Context, name, pinDigits string, funds money.Fen, o virtual.BankOptions, blocked bool) error {
+	b, err := virtual.NewBank(o)
+	if err != nil {
+		return err
+	}
+	expiry := o.Expiry
+	if expiry == "" {
+		expiry = "9912"
+	}
+	if o.Expired {
+		expiry = "2012"
+	}
+	err = l.Host().PutAccount(ctx, host.Account{PAN: o.PAN, PIN: pinDigits, Expiry: expiry, Funds: funds, Blocked: blocked})
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.banks[name] = &bankCard{Bank: b, name: name, pin: pinDigits}
+	l.order = append(l.order, name)
+	return nil
+}
+
+// Purse is a transit card by name.
+func (l *Lab) Purse(name string) (*virtual.Purse, error) {
+	c, err := l.purse(name)
+	if err != nil {
+		return nil, err
+	}
+	return c.Purse, nil
+}
+
+func (l *Lab) purse(name string) (*purseCard, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c, ok := l.purses[name]
+	if !ok {
+		return nil, fmt.Errorf("%q: %w", name, ErrNoCard)
+	}
+	return c, nil
+}
+
+func (l *Lab) bank(name string) (*bankCard, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c, ok := l.banks[name]
+	if !ok {
+		return nil, fmt.Errorf("%q: %w", name, ErrNoCard)
+	}
+	return c, nil
+}
+
+// newSource makes the readers of one life of the kiosk, and the places in
+// their fields.
+func (l *Lab) newSource() reader.Source {
+	if l.opts.Reader != "pcsc" {
+		m := reader.NewMemory(reader.Limits{}, memoryTransit, memoryBank, memoryDesk)
+		l.fields = fields{
+			string(topup.Front): virtual.NewMemorySlot(m, memoryTransit),
+			string(topup.Desk):  virtual.NewMemorySlot(m, memoryDesk),
+			"bank":              virtual.NewMemorySlot(m, memoryBank),
+		}
+		return m
+	}
+	at := func(port int) virtual.Slot { return virtual.NewVPCD(net.JoinHostPort("127.0.0.1", strconv.Itoa(port))) }
+	bank := at(pcscd.Port1)
+	desk := bank
+	if l.deskPort != pcscd.Port1 {
+		desk = at(l.deskPort)
+	}
+	l.fields = fields{string(topup.Front): at(pcscd.Port0), string(topup.Desk): desk, "bank": bank}
+	return reader.NewPCSC(reader.Limits{})
+}
+
+// Lay puts a transit card into a field; it stays until Remove.
+func (l *Lab) Lay(name string, place topup.Place) error {
+	c, err := l.purse(name)
+	if err != nil {
+		return err
+	}
+	l.mu.Lock()
+	slot := l.fields[string(place)]
+	l.mu.Unlock()
+	if slot == nil {
+		return errors.New("the kiosk has no power: switch it on")
+	}
+	if err := l.Remove(name); err != nil {
+		return err
+	}
+	if err := slot.Insert(c.Purse); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	c.field, c.laid = place, true
+	l.mu.Unlock()
+	l.change()
+	return nil
+}
+
+// Remove takes a card out of whatever field it is in.
+func (l *Lab) Remove(name string) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c, ok := l.purses[name]; ok && c.field != "" {
+		slot := l.fields[string(c.field)]
+		c.field, c.laid = "", false
+		if slot != nil && slot.Present() {
+			return slot.Remove()
+		}
+		return nil
+	}
+	if c, ok := l.banks[name]; ok && c.inField {
+		c.inField = false
+		if slot := l.fields["bank"]; slot != nil {
+			return slot.Remove()
+		}
+	}
+	return nil
+}
+
+// Tap presents a transit card until the kiosk has taken it in, wants it no
+// longer and works on it no more. It returns when the card was taken in; the
+// card leaves later by itself, never by a timer.
+func (l *Lab) Tap(ctx context.Context, name string, place topup.Place) error {
+	st, err := l.running()
+	if err != nil {
+		return err
+	}
+	console := func() topup.Console {
+		state, _ := st.Engine().State()
+		if place == topup.Desk {
+			return state.Live.Desk
+		}
+		return state.Live.Front
+	}
+	before := console().Session
+	if err := l.Lay(name, place); err != nil {
+		return err
+	}
+	c, _ := l.purse(name)
+	l.mu.Lock()
+	c.laid = false
+	l.mu.Unlock()
+	seen := l.until(ctx, st, func() bool { s := console().Session; return s != 0 && s != before })
+	if seen != nil {
+		return fmt.Errorf("the kiosk did not see %s: %w", name, seen)
+	}
+	session := console().Session
+	go func() {
+		defer l.change()
+		_ = l.until(context.Background(), st, func() bool {
+			now := console()
+			wanted := now.Wants() && place == topup.Front || place == topup.Desk
+			return now.Session != session || !wanted
+		})
+		l.mu.Lock()
+		mine := c.field == place && !c.laid
+		l.mu.Unlock()
+		if mine && place == topup.Front {
+			_ = l.Remove(name)
+		}
+	}()
+	return nil
+}
+
+// PresentBank presents a bank card when it is asked for, and takes it away
+// when it was read.
+func (l *Lab) PresentBank(ctx context.Context, name string) error {
+	st, err := l.running()
+	if err != nil {
+		return err
+	}
+	c, err := l.bank(name)
+	if err != nil {
+		return err
+	}
+	phase := func() topup.Phase { s, _ := st.Engine().State(); return s.Live.Front.Phase }
+	if err := l.until(ctx, st, func() bool { return phase() == topup.Paying }); err != nil {
+		return fmt.Errorf("no bank card is asked for: %w", err)
+	}
+	l.mu.Lock()
+	slot := l.fields["bank"]
+	c.inField = true
+	l.mu.Unlock()
+	if slot == nil {
+		return errors.New("the kiosk has no power")
+	}
+	if err := slot.Insert(c.Bank); err != nil {
+		return err
+	}
+	l.change()
+	err = l.until(ctx, st, func() bool {
+		s, _ := st.Engine().State()
+		return s.Live.Front.Phase != topup.Paying || s.Live.Front.Notice != ""
+	})
+	removed := l.Remove(name)
+	l.change()
+	if err != nil {
+		return fmt.Errorf("the bank card was not taken in: %w", err)
+	}
+	return removed
+}
+
+// Tear arms a card: at its next write the power goes, "before" or "after" the
+// card's commit. "off" disarms.
+func (l *Lab) Tear(name, when string) error {
+	c, err := l.purse(name)
+	if err != nil {
+		return err
+	}
+	w := map[string]virtual.When{"before": virtual.Before, "after": virtual.After}[when]
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if when == "off" {
+		c.Disarm()
+		c.armed = ""
+		return nil
+	}
+	if w == 0 {
+		return fmt.Errorf("tear %q: before, after or off", when)
+	}
+	c.armed = when
+	c.Purse.Tear(virtual.Tear{When: w, Match: virtual.IsCredit, OnTorn: func() {
+		go func() { // the card is gone from the field
+			l.mu.Lock()
+			c.armed, c.field, c.laid = "", "", false
+			l.mu.Unlock()
+			l.change()
+		}()
+	}})
+	return nil
+}
+
+// Armed lists the cards whose tear has not struck yet.
+func (l *Lab) Armed() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var names []string
+	for name, c := range l.purses {
+		if c.Armed() {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// until waits for a state of the station. It looks after each step and, since
+// a step may be missed, every 20 ms.
+func (l *Lab) until(ctx context.Context, st interface{ Done() <-chan struct{} }, ok func() bool) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-tick.C:
+		case <-st.Done():
+			return errors.New("the kiosk has lost its power")
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// RemoveAll takes every card out of every field.
+func (l *Lab) RemoveAll() error {
+	l.mu.Lock()
+	names := slices.Clone(l.order)
+	l.mu.Unlock()
+	var errs []error
+	for _, n := range names {
+		errs = append(errs, l.Remove(n))
+	}
+	return errors.Join(errs...)
+}
+
+// Charged is what a bank card has paid and not got back.
+func (l *Lab) Charged(ctx context.Context, name string) (money.Fen, error) {
+	c, err := l.bank(name)
+	if err != nil {
+		return 0, err
+	}
+	h := l.Host()
+	if h == nil {
+		return 0, errors.New("the host is down: its ledger cannot be asked")
+	}
+	return h.NetDebits(ctx, c.PAN())
+}

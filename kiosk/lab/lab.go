@@ -1,0 +1,336 @@
+package lab
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"buka/cardio/reader/pcscd"
+	"buka/internal/pin"
+	"buka/kiosk/config"
+	"buka/kiosk/device/virtualpad"
+	"buka/kiosk/station"
+	"buka/sync/host"
+	"buka/sync/host/fleetside"
+)
+
+// Options of a lab.
+type Options struct {
+	Dir           string // everything that survives; made if it is not there
+	Reader        string // "memory" or "pcsc"
+	SwitchTimeout time.Duration
+	Keys          host.Keys // zero masters: the published test keys
+	Log           *slog.Logger
+	Version       string
+	Language      string
+	Kiosk         string // default K0001
+}
+
+// Lab is the world.
+type Lab struct {
+	opts   Options
+	log    *slog.Logger
+	change func() // told after every change of a virtual device
+
+	toSwitch, toFleet *cable
+	Faults            host.Faults
+	pad               *virtualpad.Pad
+	stopPCSCD         func()
+	deskReader        string
+	deskPort          int
+	fleetPassword     string
+	listen            listening
+
+	mu      sync.Mutex
+	host    *host.Host
+	side    *fleetside.Side
+	purses  map[string]*purseCard
+	banks   map[string]*bankCard
+	order   []string
+	station *station.Station
+	power   context.CancelFunc
+	off     chan struct{} // closed when the running station has ended
+	fields  fields
+	cutAt   string
+	onShown func(string)
+	opened  bool
+}
+
+type listening struct{ swtch, fleet string }
+
+// Open starts the host and the devices; the kiosk's power is off.
+func Open(ctx context.Context, o Options) (*Lab, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.SwitchTimeout == 0 {
+		o.SwitchTimeout = 3 * time.Second
+	}
+	if o.Language == "" {
+		o.Language = "en"
+	}
+	if o.Kiosk == "" {
+		o.Kiosk = "K0001"
+	}
+	l := &Lab{
+		opts: o, log: o.Log, change: func() {}, toSwitch: newCable(), toFleet: newCable(),
+		purses: map[string]*purseCard{}, banks: map[string]*bankCard{}, stopPCSCD: func() {},
+		listen: listening{"127.0.0.1:0", "127.0.0.1:0"}, fields: fields{},
+	}
+	if err := l.open(ctx); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	l.opened = true
+	return l, nil
+}
+
+func (l *Lab) open(ctx context.Context) error {
+	for _, dir := range []string{"cards", "pinpad", "host", "kiosk"} {
+		if err := os.MkdirAll(l.path(dir), 0o700); err != nil {
+			return err
+		}
+	}
+	if err := l.secrets(); err != nil {
+		return err
+	}
+	if err := l.StartHost(ctx); err != nil {
+		return err
+	}
+	if err := l.openPad(); err != nil {
+		return err
+	}
+	if l.opts.Reader != "pcsc" {
+		l.deskReader = memoryDesk
+		return nil
+	}
+	return l.openPCSC(ctx)
+}
+
+// openPCSC sees to a running service. One that we start has two more readers
+// for the desk; on another's the desk shares the second reader with the bank
+// card.
+func (l *Lab) openPCSC(ctx context.Context) error {
+	stop, err := pcscd.Ensure(ctx, pcscd.Options{Desk: true})
+	l.deskReader, l.deskPort = pcscd.Desk0, pcscd.DeskPort0
+	if errors.Is(err, pcscd.ErrNoReader) {
+		l.deskReader, l.deskPort = pcscd.Reader1, pcscd.Port1
+		stop, err = pcscd.Ensure(ctx, pcscd.Options{})
+	}
+	if err != nil {
+		return fmt.Errorf("PC/SC: %w", err)
+	}
+	l.stopPCSCD = stop
+	return nil
+}
+
+func (l *Lab) path(parts ...string) string {
+	return filepath.Join(append([]string{l.opts.Dir}, parts...)...)
+}
+
+// secrets makes the kiosk's password for the fleet host, once.
+func (l *Lab) secrets() error {
+	file := l.path("fleet.password")
+	data, err := os.ReadFile(file)
+	if errors.Is(err, os.ErrNotExist) {
+		b := make([]byte, 16)
+		rand.Read(b) // never fails
+		data = []byte(hex.EncodeToString(b))
+		err = os.WriteFile(file, data, 0o600)
+	}
+	l.fleetPassword = string(data)
+	return err
+}
+
+// keys are the host's; the virtual devices have theirs from the same masters.
+func (l *Lab) keys() host.Keys {
+	k, d := l.opts.Keys, host.DefaultKeys()
+	if k.Load == (d.Load) || k.Load == [16]byte{} {
+		k.Load = d.Load
+	}
+	if k.TAC == [16]byte{} {
+		k.TAC = d.TAC
+	}
+	if k.Purchase == [16]byte{} {
+		k.Purchase = d.Purchase
+	}
+	if k.BDK == [16]byte{} {
+		k.BDK = d.BDK
+	}
+	return k
+}
+
+// StartHost opens the host's database and listens, on the ports of the first
+// start.
+func (l *Lab) StartHost(ctx context.Context) error {
+	h, err := host.Open(ctx, host.Config{Dir: l.path("host"), Keys: l.keys(), Listen: l.listen.swtch, Logger: l.log, Gate: l.Faults.Gate})
+	if err != nil {
+		return fmt.Errorf("host: %w", err)
+	}
+	side, err := fleetside.Start(ctx, fleetside.Config{
+		DB: h.DB(), Write: h.Write, Absent: 6 * time.Second, Listen: l.listen.fleet, Kiosks: map[string]string{l.opts.Kiosk: l.fleetPassword}, Log: l.log,
+	})
+	if err != nil {
+		return errors.Join(fmt.Errorf("fleet side of the host: %w", err), h.Close())
+	}
+	l.mu.Lock()
+	l.host, l.side = h, side
+	l.listen = listening{h.SwitchAddr(), side.Addr()}
+	l.mu.Unlock()
+	return nil
+}
+
+// KillHost ends the host at once, without a good-bye.
+func (l *Lab) KillHost() error {
+	l.mu.Lock()
+	h, side := l.host, l.side
+	l.host, l.side = nil, nil
+	l.mu.Unlock()
+	if h == nil {
+		return nil
+	}
+	side.Close()
+	return h.Kill()
+}
+
+func (l *Lab) openPad() error {
+	ksn := pin.KSN{0xFF, 0xFF, 0x98, 0x76, 0x54, 0x32, 0x10, 0xE0, 0x00, 0x00}
+	pad, err := virtualpad.Open(virtualpad.Config{
+		Dir: l.path("pinpad"), IK: pin.InitialKey(l.keys().BDK, ksn), KSN: ksn, OnChange: func() { l.change() }, Logger: l.log,
+	})
+	if err != nil {
+		return fmt.Errorf("virtual PIN pad: %w", err)
+	}
+	l.pad = pad
+	return nil
+}
+
+// Config is that of the kiosk.
+func (l *Lab) Config() config.Config {
+	c := config.Default()
+	c.Kiosk, c.Place, c.Data, c.Hotline, c.Language = l.opts.Kiosk, "Demo station", l.path("kiosk"), "400 000 0000", l.opts.Language
+	c.Readers.Transit, c.Readers.Bank, c.Readers.Desk = exactly(memoryTransit), exactly(memoryBank), exactly(l.deskReader)
+	if l.opts.Reader == "pcsc" {
+		c.Readers.Transit, c.Readers.Bank = exactly(pcscd.Reader0), exactly(pcscd.Reader1)
+	}
+	c.Purse.Terminal = "112233445566"
+	c.Purse.PINs = []string{"123456"}
+	c.PINPad.Port = l.pad.SlavePath()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c.Switch.Address, c.Switch.Terminal, c.Switch.Merchant = l.listen.swtch, "00000001", "000000000000001"
+	c.Switch.Timeout = config.Duration(l.opts.SwitchTimeout)
+	c.Fleet.URL, c.Fleet.Password, c.Fleet.Heartbeat = "nats://"+l.listen.fleet, l.fleetPassword, config.Duration(2*time.Second)
+	return c
+}
+
+// Host is the running host, nil while it is down.
+func (l *Lab) Host() *host.Host {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.host
+}
+
+// Side is the fleet half of the running host.
+func (l *Lab) Side() *fleetside.Side {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.side
+}
+
+// Pad is the virtual PIN pad.
+func (l *Lab) Pad() *virtualpad.Pad { return l.pad }
+
+// Network pulls cables or puts them back: "both", "switch" or "fleet".
+func (l *Lab) Network(link string, up bool) error {
+	switch link {
+	case "both":
+		l.toSwitch.set(up)
+		l.toFleet.set(up)
+	case "switch":
+		l.toSwitch.set(up)
+	case "fleet":
+		l.toFleet.set(up)
+	default:
+		return fmt.Errorf("%q is no link: both, switch or fleet", link)
+	}
+	l.change()
+	return nil
+}
+
+func (l *Lab) dialSwitch(ctx context.Context) (net.Conn, error) {
+	l.mu.Lock()
+	addr := l.listen.swtch
+	l.mu.Unlock()
+	return l.toSwitch.dial(ctx, "tcp", addr)
+}
+
+// OnChange has f told after every change of a virtual device.
+func (l *Lab) OnChange(f func()) { l.change = f }
+
+// Close ends everything.
+func (l *Lab) Close() error {
+	if l.station != nil {
+		l.PowerCut()
+	}
+	var errs []error
+	l.mu.Lock()
+	h, side := l.host, l.side
+	l.host, l.side = nil, nil
+	l.mu.Unlock()
+	if side != nil {
+		side.Close()
+	}
+	if h != nil {
+		errs = append(errs, h.Close())
+	}
+	if l.pad != nil {
+		errs = append(errs, l.pad.Close())
+	}
+	l.stopPCSCD()
+	return errors.Join(errs...)
+}
+
+func exactly(name string) string {
+	if name == "" {
+		return ""
+	}
+	return "^" + name + "$"
+}
+
+// Reachable says whether the cable to a host is in: "switch" or "fleet".
+func (l *Lab) Reachable(link string) bool {
+	if link == "switch" {
+		return l.toSwitch.up()
+	}
+	return l.toFleet.up()
+}
+
+// Synced checks that the host has every entry of the kiosk's journal, that
+// the kiosk knows it, and that what the host holds is one unbroken chain.
+func (l *Lab) Synced(ctx context.Context) error {
+	st, side := l.Station(), l.Side()
+	if st == nil || side == nil {
+		return errors.New("kiosk or host is down")
+	}
+	s := st.Fleet().State()
+	tail, _ := st.Journal().Tail()
+	if s.Conflict != nil {
+		return s.Conflict
+	}
+	if s.Mark != tail {
+		return fmt.Errorf("the host has acknowledged %d of %d entries", s.Mark, tail)
+	}
+	n, err := side.Verify(ctx, l.opts.Kiosk)
+	if err == nil && n < tail {
+		err = fmt.Errorf("the host holds %d of %d entries", n, tail)
+	}
+	return err
+}

@@ -1,0 +1,101 @@
+package lab
+
+import (
+	"context"
+	"net"
+	"sync"
+)
+
+// cable is the network between a kiosk and one host. While it is down packets
+// vanish: nothing is refused, nothing arrives. A connection that lost bytes is
+// broken for good, as TCP would find out in the end.
+type cable struct {
+	mu    sync.Mutex
+	down  bool
+	back  chan struct{} // closed when it is up again
+	conns map[*wire]bool
+}
+
+func newCable() *cable { return &cable{back: make(chan struct{}), conns: map[*wire]bool{}} }
+
+// set pulls the cable or puts it back.
+func (c *cable) set(up bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.down == !up {
+		return
+	}
+	c.down = !up
+	if !up {
+		c.back = make(chan struct{})
+		return
+	}
+	close(c.back)
+	for w := range c.conns { // what was sent meanwhile is lost
+		w.Conn.Close()
+		delete(c.conns, w)
+	}
+}
+
+func (c *cable) up() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return !c.down
+}
+
+// dial waits while the cable is out, as a SYN without an answer does.
+func (c *cable) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	for {
+		c.mu.Lock()
+		down, back := c.down, c.back
+		c.mu.Unlock()
+		if !down {
+			break
+		}
+		select {
+		case <-back:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, network, addr)
+	if err != nil {
+		return nil, err
+	}
+	w := &wire{Conn: conn, cable: c}
+	c.mu.Lock()
+	c.conns[w] = true
+	c.mu.Unlock()
+	return w, nil
+}
+
+// wire is one connection over the cable.
+type wire struct {
+	net.Conn
+	cable *cable
+}
+
+func (w *wire) Write(p []byte) (int, error) {
+	if !w.cable.up() {
+		return len(p), nil
+	}
+	return w.Conn.Write(p)
+}
+
+// Read drops what arrives while the cable is out. Deadlines still hold.
+func (w *wire) Read(p []byte) (int, error) {
+	for {
+		n, err := w.Conn.Read(p)
+		if err != nil || w.cable.up() {
+			return n, err
+		}
+	}
+}
+
+func (w *wire) Close() error {
+	w.cable.mu.Lock()
+	delete(w.cable.conns, w)
+	w.cable.mu.Unlock()
+	return w.Conn.Close()
+}

@@ -1,0 +1,219 @@
+package lab
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"buka/internal/entry"
+	"buka/internal/money"
+	"buka/kiosk/station"
+	"buka/topup"
+)
+
+// ErrNoPower says that the kiosk is off.
+var ErrNoPower = errors.New("the kiosk has no power: switch it on")
+
+// PowerOn starts the kiosk over whatever its disk holds.
+func (l *Lab) PowerOn() error {
+	l.mu.Lock()
+	if l.station != nil {
+		select {
+		case <-l.off:
+		default:
+			l.mu.Unlock()
+			return nil // it is on
+		}
+	}
+	l.mu.Unlock()
+	l.pad.PowerOn()
+	cfg := l.Config()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	st, err := station.Open(cfg, station.Parts{
+		Readers: l.newSource(), DialSwitch: l.dialSwitch, DialFleet: l.toFleet.dial,
+		Log: l.log, Version: l.opts.Version, Appended: l.appended,
+	})
+	if err != nil {
+		return fmt.Errorf("the kiosk does not start: %w", err)
+	}
+	ctx, cut := context.WithCancel(context.Background())
+	off := make(chan struct{})
+	l.station, l.power, l.off = st, cut, off
+	st.Engine().Watch(func() { l.shown(st) })
+	go func() {
+		defer close(off)
+		if err := st.Run(ctx); err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, topup.ErrStopped) {
+			l.log.Error("the kiosk has stopped", "err", err)
+		}
+		l.powerless()
+	}()
+	return nil
+}
+
+// shown tells a script each screen, in order, none left out.
+func (l *Lab) shown(st *station.Station) {
+	l.mu.Lock()
+	f := l.onShown
+	l.mu.Unlock()
+	if f == nil {
+		return
+	}
+	state, failed := st.Engine().State()
+	if failed == nil {
+		f(st.Core().Look(state).Screen)
+	}
+}
+
+// OnShown has f told the screen after each step of the sale.
+func (l *Lab) OnShown(f func(screen string)) {
+	l.mu.Lock()
+	l.onShown = f
+	l.mu.Unlock()
+}
+
+// PowerCut takes the power of the kiosk and the PIN pad, and waits until it is
+// gone. A card in a field leaves.
+func (l *Lab) PowerCut() {
+	l.mu.Lock()
+	cut, off := l.power, l.off
+	l.mu.Unlock()
+	if cut == nil {
+		return
+	}
+	l.pad.PowerOff()
+	cut()
+	<-off
+}
+
+// powerless is what the power takes along.
+func (l *Lab) powerless() {
+	l.pad.PowerOff()
+	l.mu.Lock()
+	for _, slot := range l.fields {
+		if err := slot.Remove(); err != nil {
+			l.log.Warn("a card stays in a field", "err", err)
+		}
+	}
+	for _, c := range l.purses {
+		c.field, c.laid = "", false
+	}
+	for _, c := range l.banks {
+		c.inField = false
+	}
+	l.fields = fields{}
+	l.mu.Unlock()
+	l.change()
+}
+
+// CutAt cuts the power right after an entry of that kind is durable, once.
+// "" disarms.
+func (l *Lab) CutAt(kind string) error {
+	if kind != "" && !slices.Contains(entry.Kinds(), entry.Kind(kind)) {
+		return fmt.Errorf("%q is no entry of the journal: see docs/scenarios.md", kind)
+	}
+	l.mu.Lock()
+	l.cutAt = kind
+	l.mu.Unlock()
+	return nil
+}
+
+// Cutting gives the kind at which the power will go, "" if none is armed.
+func (l *Lab) Cutting() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.cutAt
+}
+
+func (l *Lab) appended(bodies []entry.Body) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, b := range bodies {
+		if l.cutAt != "" && string(b.Kind()) == l.cutAt {
+			l.cutAt = ""
+			return true
+		}
+	}
+	return false
+}
+
+// Station is the running kiosk, nil while the power is off.
+func (l *Lab) Station() *station.Station {
+	st, err := l.running()
+	if err != nil {
+		return nil
+	}
+	return st
+}
+
+func (l *Lab) running() (*station.Station, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.station == nil {
+		return nil, ErrNoPower
+	}
+	select {
+	case <-l.off:
+		return nil, ErrNoPower
+	default:
+		return l.station, nil
+	}
+}
+
+// Off is closed when the kiosk has lost its power; nil before the first start.
+func (l *Lab) Off() <-chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.off
+}
+
+// Conserved compares the bank's ledger with the cards' EEPROM: what was taken
+// must be on cards, or be owned by a sale that is still open. credited adds
+// what cards that this lab does not simulate have gained.
+func (l *Lab) Conserved(ctx context.Context, credited money.Fen) error {
+	h := l.Host()
+	if h == nil {
+		return errors.New("the host is down: its ledger cannot be asked")
+	}
+	var debits money.Fen
+	l.mu.Lock()
+	banks, purses := l.banks, l.purses
+	l.mu.Unlock()
+	for _, b := range banks {
+		d, err := h.NetDebits(ctx, b.PAN())
+		if err != nil {
+			return err
+		}
+		debits += d
+	}
+	for _, p := range purses {
+		credited += p.Balance() - p.before
+	}
+	missing := debits - credited
+	var open []money.Fen
+	if st := l.Station(); st != nil {
+		state, _ := st.Engine().State()
+		for _, s := range state.Durable.InOrder() {
+			if s.Pay != topup.PayNone && s.Pay != topup.PayDeclined && s.Pay != topup.PayReversed {
+				open = append(open, s.Amount)
+			}
+		}
+	}
+	if !sumsTo(open, missing) {
+		return fmt.Errorf("money is not conserved: the bank has taken %s, the cards have got %s, open are %v", debits, credited, open)
+	}
+	return nil
+}
+
+// sumsTo says whether some of the amounts make up the sum.
+func sumsTo(amounts []money.Fen, sum money.Fen) bool {
+	reach := map[money.Fen]bool{0: true}
+	for _, a := range amounts {
+		for s := range maps.Clone(reach) {
+			reach[s+a] = true
+		}
+	}
+	return reach[sum]
+}

@@ -1,0 +1,323 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"buka/internal/entry"
+	"buka/internal/money"
+	"buka/kiosk/station"
+	"buka/topup"
+	"buka/ui"
+)
+
+var actions = map[string]command{
+	"tap": (*runner).tap, "lay": (*runner).lay, "remove": (*runner).remove, "await": (*runner).await,
+	"choose": (*runner).choose, "pay": (*runner).pay, "pin": (*runner).pin, "press": (*runner).press, "lang": (*runner).lang,
+	"tear": (*runner).tear, "host": (*runner).host, "network": (*runner).network, "power": (*runner).power, "desk": (*runner).desk,
+}
+
+func (r *runner) tap(ctx context.Context, l Line) error {
+	if _, ok := r.foreign[l.word(1)]; ok {
+		return r.awaitCard(ctx, l.word(1))
+	}
+	return r.lab.Tap(ctx, l.word(1), topup.Front)
+}
+
+func (r *runner) lay(_ context.Context, l Line) error { return r.lab.Lay(l.word(1), topup.Front) }
+
+// remove takes the card that is named, or every one.
+func (r *runner) remove(_ context.Context, l Line) error {
+	if name := l.word(1); name != "" {
+		return r.lab.Remove(name)
+	}
+	return r.lab.RemoveAll()
+}
+
+// await waits for a card that another program simulates.
+func (r *runner) await(ctx context.Context, l Line) error {
+	if l.word(1) != "card" || l.word(2) == "" {
+		return fmt.Errorf("await card NAME: %w", ErrSyntax)
+	}
+	if r.opts.Reader != "pcsc" {
+		return errors.New("a card of another program needs --reader pcsc")
+	}
+	return r.awaitCard(ctx, l.word(2))
+}
+
+func (r *runner) awaitCard(ctx context.Context, name string) error {
+	f := r.foreign[name]
+	if f == nil {
+		f = &foreign{}
+		r.foreign[name] = f
+	}
+	return poll(ctx, func() error {
+		st, state, err := r.state()
+		if err != nil {
+			return err
+		}
+		_ = st
+		front := state.Live.Front
+		if front.Card == nil || front.Session == 0 || f.known && front.Card.Card.Number != f.number {
+			return errors.New("no such card was read")
+		}
+		if !f.known {
+			f.known, f.number, f.first = true, front.Card.Card.Number, front.Card.Balance
+		}
+		f.last = front.Card.Balance
+		return nil
+	})
+}
+
+// state is the running kiosk's.
+func (r *runner) state() (*station.Station, topup.State, error) {
+	st := r.lab.Station()
+	if st == nil {
+		return nil, topup.State{}, errors.New("the kiosk has no power")
+	}
+	state, err := st.Engine().State()
+	return st, state, err
+}
+
+// input waits for a screen on which the button is, presses it, and waits until
+// the core has taken it in.
+func (r *runner) input(ctx context.Context, do, value string, on func(topup.Console) bool, taken func(before, now topup.Console) bool) error {
+	var before topup.Console
+	err := poll(ctx, func() error {
+		st, state, err := r.state()
+		if err != nil {
+			return err
+		}
+		before = state.Live.Front
+		if !on(before) {
+			return fmt.Errorf("the screen is %s", st.Core().Look(state).Screen)
+		}
+		scr := st.Passenger()
+		shown := scr.Screen()
+		return scr.Input(ui.Input{Sale: shown.Sale, Rev: shown.Rev, Do: do, Value: value})
+	})
+	if err != nil {
+		return err
+	}
+	return poll(ctx, func() error {
+		if r.lab.Station() == nil {
+			return nil // a power cut took it in
+		}
+		_, state, err := r.state()
+		if err == nil && !taken(before, state.Live.Front) {
+			err = errors.New("the core did not take it in")
+		}
+		return err
+	})
+}
+
+func (r *runner) choose(ctx context.Context, l Line) error {
+	amount, err := money.Parse(l.word(1))
+	if err != nil {
+		return err
+	}
+	return r.input(ctx, ui.DoChoose, strconv.FormatInt(int64(amount), 10),
+		func(c topup.Console) bool { return c.Phase == topup.Choosing },
+		func(_, now topup.Console) bool { return now.Phase != topup.Choosing || now.Notice != "" })
+}
+
+func (r *runner) press(ctx context.Context, l Line) error {
+	do := map[string]string{"stop": ui.DoStop, "more-time": ui.DoMoreTime, "ok": ui.DoOK}[l.word(1)]
+	if do == "" {
+		return fmt.Errorf("%q is no button: stop, more-time, ok: %w", l.word(1), ErrSyntax)
+	}
+	return r.input(ctx, do, "",
+		func(c topup.Console) bool {
+			return do == ui.DoStop && c.Sale != "" && !c.Active() && !c.Last() || do == ui.DoMoreTime && c.Warn || do == ui.DoOK && c.Last()
+		},
+		func(before, now topup.Console) bool {
+			return now.Phase != before.Phase || now.Stop != before.Stop || now.Warn != before.Warn
+		})
+}
+
+func (r *runner) lang(ctx context.Context, l Line) error {
+	if l.word(1) != "zh" && l.word(1) != "en" {
+		return fmt.Errorf("lang zh or lang en: %w", ErrSyntax)
+	}
+	return r.input(ctx, ui.DoLang, l.word(1), func(topup.Console) bool { return true },
+		func(_, now topup.Console) bool { return now.Lang == l.word(1) })
+}
+
+func (r *runner) pay(ctx context.Context, l Line) error { return r.lab.PresentBank(ctx, l.word(1)) }
+
+// pin types on the PIN pad when it asks, and waits until the core went on.
+func (r *runner) pin(ctx context.Context, l Line) error {
+	if err := r.lab.Pad().WaitPrompt(ctx); err != nil {
+		return fmt.Errorf("the PIN pad does not ask: %w", err)
+	}
+	_, state, err := r.state()
+	if err != nil {
+		return err
+	}
+	gen := state.Live.Front.PINs
+	if l.word(1) == "cancel" {
+		err = r.lab.Pad().Key("cancel")
+	} else {
+		for _, d := range l.word(1) {
+			if err == nil {
+				err = r.lab.Pad().Key(string(d))
+			}
+		}
+		if err == nil {
+			err = r.lab.Pad().Key("enter")
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return poll(ctx, func() error {
+		if r.lab.Station() == nil {
+			return nil
+		}
+		_, now, err := r.state()
+		if err == nil && now.Live.Front.Phase == topup.PINEntry && now.Live.Front.PINs == gen {
+			err = errors.New("the core did not take the PIN in")
+		}
+		return err
+	})
+}
+
+func (r *runner) tear(_ context.Context, l Line) error {
+	when := l.word(2)
+	if l.word(3) != "commit" || when != "before" && when != "after" {
+		return fmt.Errorf("tear NAME before|after commit: %w", ErrSyntax)
+	}
+	return r.lab.Tear(l.word(1), when)
+}
+
+func (r *runner) host(ctx context.Context, l Line) error {
+	f := &r.lab.Faults
+	switch l.word(1) {
+	case "answers":
+		f.Answers()
+	case "silent":
+		f.Silent()
+	case "late":
+		d, err := time.ParseDuration(l.word(2))
+		if err != nil || d <= 0 {
+			return fmt.Errorf("host late 3s: %w", ErrSyntax)
+		}
+		f.Late(d)
+	case "drops":
+		f.Drops(l.word(2))
+	case "declines":
+		f.Declines(l.word(2))
+	case "killed":
+		return r.lab.KillHost()
+	case "started":
+		return r.lab.StartHost(ctx)
+	default:
+		return fmt.Errorf("host silent|late|drops|declines|answers|killed|started: %w", ErrSyntax)
+	}
+	return nil
+}
+
+func (r *runner) network(_ context.Context, l Line) error {
+	link, to := "both", l.word(1)
+	if len(l.Words) == 3 {
+		link, to = l.word(1), l.word(2)
+	}
+	if to != "up" && to != "down" {
+		return fmt.Errorf("network [switch|fleet] up|down: %w", ErrSyntax)
+	}
+	return r.lab.Network(link, to == "up")
+}
+
+func (r *runner) power(ctx context.Context, l Line) error {
+	switch l.rest(1) {
+	case "cut":
+		r.lab.PowerCut()
+		return nil
+	case "on":
+		if off := r.lab.Off(); off != nil && r.lab.Cutting() != "" {
+			select { // an armed cut strikes first
+			case <-off:
+			case <-ctx.Done():
+				return fmt.Errorf("the power cut at %s did not strike", r.lab.Cutting())
+			}
+		} else if off != nil {
+			select {
+			case <-off:
+			case <-ctx.Done():
+				return errors.New("the power is on")
+			}
+		}
+		if err := r.lab.PowerOn(); err != nil {
+			return err
+		}
+		return r.ready(ctx)
+	}
+	if l.word(1) == "cut" && l.word(2) == "at" && len(l.Words) == 4 {
+		return r.lab.CutAt(l.word(3))
+	}
+	return fmt.Errorf("power cut|on, power cut at ENTRY: %w", ErrSyntax)
+}
+
+// desk is the cashier: a card on the desk reader, and what to do about it.
+func (r *runner) desk(ctx context.Context, l Line) error {
+	do := l.word(1)
+	if do == "tap" {
+		return r.deskTap(ctx, l.word(2))
+	}
+	if do != ui.DeskProve && do != ui.DeskRewrite && do != ui.DeskWithdraw {
+		return fmt.Errorf("desk tap NAME|prove|rewrite|withdraw: %w", ErrSyntax)
+	}
+	var sale entry.SaleID
+	if err := poll(ctx, func() error {
+		_, state, err := r.state()
+		if sale = state.Live.Desk.Sale; err == nil && sale == "" {
+			err = errors.New("nothing is unfinished on the card at the desk")
+		}
+		if err == nil && (state.Live.Desk.Active() || state.Live.Desk.Phase == topup.Reading) {
+			err = errors.New("the desk is busy")
+		}
+		return err
+	}); err != nil {
+		return err
+	}
+	st, state, err := r.state()
+	if err != nil {
+		return err
+	}
+	before := state.Live.Rev
+	d := st.Desk()
+	if err := d.Do(ui.DeskAction{Sale: string(sale), Rev: d.State().Rev, Name: do, Who: "scenario"}); err != nil {
+		return err
+	}
+	return poll(ctx, func() error {
+		if r.lab.Station() == nil {
+			return nil
+		}
+		_, now, err := r.state()
+		c := now.Live.Desk
+		if err == nil && (now.Live.Rev == before || c.Active() || c.Phase == topup.Reading) {
+			err = fmt.Errorf("the desk is not done: %s %s", c.Phase, c.Notice)
+		}
+		return err
+	})
+}
+
+// deskTap waits until the card was read: what is unfinished is then known.
+func (r *runner) deskTap(ctx context.Context, name string) error {
+	if err := r.lab.Tap(ctx, name, topup.Desk); err != nil {
+		return err
+	}
+	return poll(ctx, func() error {
+		_, state, err := r.state()
+		if err == nil && state.Live.Desk.Phase == topup.Reading {
+			err = errors.New("the card on the desk is still being read")
+		}
+		return err
+	})
+}
+
+var _ = strings.TrimSpace

@@ -1,0 +1,218 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"buka/internal/money"
+	"buka/kiosk/lab"
+	"buka/sync/host"
+)
+
+// Waits of the language.
+const (
+	momentWait = 5 * time.Second  // an action waits so long for its moment
+	expectWait = 5 * time.Second  // and an expectation to come true
+	awaitWait  = 60 * time.Second // for a card that another program simulates
+)
+
+// Options of a run.
+type Options struct {
+	Reader string // "memory" or "pcsc"
+	Log    *slog.Logger
+	Dir    string // where the world keeps its state; "": a directory of its own, removed afterwards
+	Keep   bool
+}
+
+// runner is one script under way.
+type runner struct {
+	opts Options
+	lab  *lab.Lab
+	dir  string
+
+	timeout time.Duration
+	keys    host.Keys
+	pending []Line // declarations before the world is opened
+	foreign map[string]*foreign
+
+	mu      sync.Mutex
+	screens []string // shown since the last action
+}
+
+// foreign is a card that another program simulates: it is known by what the
+// kiosk reads of it.
+type foreign struct {
+	number string
+	first  money.Fen
+	last   money.Fen
+	known  bool
+}
+
+// RunFile runs one script file.
+func RunFile(ctx context.Context, path string, o Options) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return Run(ctx, f, o)
+}
+
+// Run runs a script to its end or to the first line that does not hold.
+func Run(ctx context.Context, script io.Reader, o Options) (err error) {
+	lines, err := Parse(script)
+	if err != nil {
+		return err
+	}
+	r := &runner{opts: o, dir: o.Dir, foreign: map[string]*foreign{}}
+	if r.dir == "" {
+		if r.dir, err = os.MkdirTemp("", "buka-scenario-"); err != nil {
+			return err
+		}
+		defer os.RemoveAll(r.dir)
+	}
+	defer func() {
+		if r.lab != nil {
+			err = errors.Join(err, r.lab.Close())
+		}
+	}()
+	for _, l := range lines {
+		if err := r.line(ctx, l); err != nil {
+			return fmt.Errorf("line %d: %s: %w", l.Number, l.Text, err)
+		}
+	}
+	if err := r.ensure(ctx); err != nil {
+		return err
+	}
+	return r.allStruck()
+}
+
+// allStruck: a fault that was armed must have struck.
+func (r *runner) allStruck() error {
+	if armed := r.lab.Armed(); len(armed) > 0 {
+		return fmt.Errorf("the tear of %v was armed and never struck", armed)
+	}
+	if kind := r.lab.Cutting(); kind != "" {
+		return fmt.Errorf("the power cut at %s was armed and never struck", kind)
+	}
+	return nil
+}
+
+func (r *runner) line(ctx context.Context, l Line) error {
+	switch l.Words[0] {
+	case "set", "keys":
+		if r.lab != nil {
+			return fmt.Errorf("%s must stand before the first action", l.Words[0])
+		}
+		return r.setting(l)
+	}
+	if err := r.ensure(ctx); err != nil {
+		return err
+	}
+	if f, ok := declarations[l.Words[0]]; ok {
+		return f(r, ctx, l)
+	}
+	if l.Words[0] == "expect" {
+		return r.expect(ctx, l)
+	}
+	f, ok := actions[l.Words[0]]
+	if !ok {
+		return fmt.Errorf("no such command: %w", ErrSyntax)
+	}
+	if len(l.Opts) > 0 {
+		return fmt.Errorf("%s has no options: %w", l.Words[0], ErrSyntax)
+	}
+	r.mu.Lock()
+	r.screens = nil
+	r.mu.Unlock()
+	ctx, cancel := context.WithTimeoutCause(ctx, patience(l), errors.New("its moment did not come"))
+	defer cancel()
+	return f(r, ctx, l)
+}
+
+func patience(l Line) time.Duration {
+	switch l.Words[0] {
+	case "await":
+		return awaitWait
+	case "power":
+		return 2 * momentWait // the journal is opened anew
+	}
+	return momentWait
+}
+
+// ensure opens the world and switches the kiosk on, once.
+func (r *runner) ensure(ctx context.Context) error {
+	if r.lab != nil {
+		return nil
+	}
+	w, err := lab.Open(ctx, lab.Options{
+		Dir: filepath.Join(r.dir, "world"), Reader: r.opts.Reader, SwitchTimeout: r.timeout, Keys: r.keys, Log: r.opts.Log, Version: "scenario",
+	})
+	if err != nil {
+		return err
+	}
+	r.lab = w
+	w.OnShown(r.shown)
+	if err := w.PowerOn(); err != nil {
+		return err
+	}
+	return r.ready(ctx)
+}
+
+func (r *runner) shown(screen string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.screens); (n == 0 || r.screens[n-1] != screen) && n < MaxLines {
+		r.screens = append(r.screens, screen)
+	}
+}
+
+// ready waits until the kiosk has its devices and has signed on, as a person
+// would wait before tapping. A kiosk whose network is down is ready without.
+func (r *runner) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, 20*time.Second, errors.New("the kiosk does not become ready"))
+	defer cancel()
+	return poll(ctx, func() error {
+		st := r.lab.Station()
+		if st == nil {
+			return lab.ErrNoPower
+		}
+		state, err := st.Engine().State()
+		if err != nil {
+			return err
+		}
+		for _, name := range []string{"transit", "bank", "pinpad"} {
+			if why, known := state.Live.Devices[name]; !known || why != "" {
+				return fmt.Errorf("%s: %q", name, why)
+			}
+		}
+		if r.lab.Host() != nil && r.lab.Reachable("switch") && !(state.Live.SignedOn && state.Live.HostUp) {
+			return errors.New("not signed on")
+		}
+		return nil
+	})
+}
+
+// poll asks until it holds or ctx ends; then it says what was missing.
+func poll(ctx context.Context, f func() error) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		err := f()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return err
+		}
+	}
+}

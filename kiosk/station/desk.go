@@ -1,0 +1,218 @@
+package station
+
+import (
+	"reflect"
+	"sync"
+	"time"
+
+	"buka/internal/entry"
+	"buka/topup"
+	"buka/ui"
+)
+
+// Desk is the station as the cashier's page sees it.
+func (s *Station) Desk() ui.Desk { return &desk{station: s} }
+
+type desk struct {
+	station *Station
+
+	mu    sync.Mutex
+	shown ui.DeskState
+	rev   uint64
+	who   string
+}
+
+func (d *desk) Subscribe(changed func()) func() { return d.station.faces.watch(changed) }
+
+func (d *desk) State() ui.DeskState {
+	state, failed := d.station.engine.State()
+	now := d.station.deskState(state)
+	if failed != nil {
+		now.Reader = ui.DeviceState{Role: "desk", Name: "desk", State: "down", Code: "journal-failed"}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if now.Result != nil {
+		now.Result.Who = d.who
+	}
+	if !reflect.DeepEqual(now, d.shown) {
+		d.shown = now
+		d.rev++
+	}
+	now.Rev = d.rev
+	if now.Result != nil {
+		r := *now.Result
+		r.At = d.station.parts.Clock()
+		now.Result = &r
+	}
+	return now
+}
+
+func (d *desk) Do(a ui.DeskAction) error {
+	if a.Rev != d.State().Rev {
+		return ui.ErrStale
+	}
+	d.mu.Lock()
+	d.who = a.Who
+	d.mu.Unlock()
+	d.station.post(topup.DeskActed{Sale: entry.SaleID(a.Sale), Do: a.Name, Who: a.Who})
+	return nil
+}
+
+func (s *Station) deskState(state topup.State) ui.DeskState {
+	c := state.Live.Desk
+	st := ui.DeskState{Kiosk: s.cfg.Kiosk, HostUp: state.Live.HostUp, Reader: s.deskReader(state)}
+	for _, sale := range state.Durable.InOrder() {
+		if sale.Pay == topup.PayNone || sale.Pay == topup.PayStarted || sale.Pay == topup.PayDeclined {
+			continue
+		}
+		st.Open = append(st.Open, s.openSale(state, sale))
+	}
+	if c.Active() || c.Phase == topup.Reading {
+		st.Busy = c.Act
+	}
+	if c.Card != nil && c.Session != 0 {
+		st.Card = deskCard(state, c)
+	}
+	st.Result = deskResult(state, c)
+	return st
+}
+
+func (s *Station) deskReader(state topup.State) ui.DeviceState {
+	r := ui.DeviceState{Role: "desk", Name: s.cfg.Readers.Desk, State: "ok"}
+	s.mu.Lock()
+	r.Since = s.since["desk"]
+	s.mu.Unlock()
+	if s.cfg.Readers.Desk == "" {
+		r.State = "absent"
+	} else if why := state.Live.Devices["desk"]; why != "" {
+		r.State, r.Code = "down", why
+	}
+	return r
+}
+
+func (s *Station) openSale(state topup.State, sale topup.Sale) ui.OpenSale {
+	paid := sale.Amount
+	o := ui.OpenSale{
+		Sale: string(sale.ID), Claim: sale.ID.Claim(), CardNumber: sale.Card.Number, Amount: sale.Amount, Since: s.journal.since(sale.ID),
+		State: standing(sale), Origin: "torn", Paid: &paid, BankCard: sale.PAN, RRN: sale.RRN,
+	}
+	if f := state.Live.Front; f.Sale == sale.ID && f.Active() {
+		o.LockedBy = "front"
+	}
+	switch {
+	case sale.Unresolved():
+		o.Actions = []ui.DeskOffer{{Name: ui.DeskProve, WhyNot: whyNot(state, sale, o.LockedBy)}}
+	case sale.Offered():
+		o.Actions = []ui.DeskOffer{{Name: ui.DeskRewrite, WhyNot: whyNot(state, sale, o.LockedBy)}}
+		if sale.PayBatch == state.Durable.Batch {
+			o.Actions = append(o.Actions, ui.DeskOffer{Name: ui.DeskWithdraw, WhyNot: locked(o.LockedBy)})
+		}
+	}
+	return o
+}
+
+func locked(by string) string {
+	if by != "" {
+		return ui.WhyLocked
+	}
+	return ""
+}
+
+// whyNot says what is missing before a card can be worked on.
+func whyNot(state topup.State, sale topup.Sale, by string) string {
+	c := state.Live.Desk
+	switch {
+	case by != "":
+		return ui.WhyLocked
+	case c.Session == 0 || c.Card == nil:
+		return ui.WhyNoCard
+	case c.Card.Card != sale.Card:
+		return ui.WhyOtherCard
+	case !state.Live.HostUp:
+		return ui.WhyHostDown
+	}
+	return ""
+}
+
+// standing is where a sale stands, in the words of the page.
+func standing(s topup.Sale) string {
+	_, held := s.Held()
+	switch {
+	case s.HandedOver:
+		return ui.OpenHandedOver
+	case s.Conflict:
+		return ui.OpenConflict
+	case s.Unresolved() && held:
+		return ui.OpenEvidenceHeld
+	case s.Unresolved():
+		return ui.OpenUnknown
+	case s.OweReversal:
+		return ui.OpenReversalOwed
+	case s.Offered():
+		return ui.OpenOffered
+	case s.OweConfirm:
+		return ui.OpenConfirmOwed
+	}
+	return ui.OpenInProgress
+}
+
+func deskCard(state topup.State, c topup.Console) *ui.DeskCard {
+	card := &ui.DeskCard{
+		Number: c.Card.Card.Number, Family: c.Card.Card.Family, Balance: c.Card.Balance, Expiry: c.Card.Expiry,
+		Log: history(c.Card.History), Refused: ui.Reason(c.Card.Refused),
+	}
+	for _, s := range state.Durable.InOrder() {
+		if s.Card == c.Card.Card && (s.Unresolved() || s.Offered()) {
+			card.Sale = string(s.ID)
+			v := ui.DeskVerdict{Outcome: entry.Unknown}
+			if s.Offered() {
+				v.Outcome = entry.NotDone
+			}
+			card.Verdict = &v
+			break
+		}
+	}
+	if c.Phase == topup.Finished {
+		card.Balance = c.Old + c.Amount
+	}
+	return card
+}
+
+// deskResult says what came of the cashier's last action.
+func deskResult(state topup.State, c topup.Console) *ui.DeskResult {
+	if c.Act == "" || c.Active() || c.Phase == topup.Reading {
+		return nil
+	}
+	r := &ui.DeskResult{Name: c.Act, Sale: string(c.Sale), Claim: c.Sale.Claim(), Amount: c.Amount}
+	if s, ok := state.Durable.Sales[c.Sale]; ok {
+		r.BankCard, r.RRN, r.CardNumber = s.PAN, s.RRN, s.Card.Number
+	} else if c.Card != nil {
+		r.CardNumber = c.Card.Card.Number
+	}
+	switch {
+	case c.Phase == topup.Finished:
+		before, after := c.Old, c.Old+c.Amount
+		r.OldBalance, r.NewBalance = &before, &after
+		r.Result = ui.ResultWritten
+		if c.Reason == "already-there" {
+			r.Result = ui.ResultAlreadyThere
+		}
+	case c.Phase == topup.Declined:
+		r.Result = ui.ResultMoneyBack
+	case c.Notice == "not-written":
+		r.Result = ui.ResultNotThere
+	case c.Reason == "card-gone" || c.Notice == "card-gone":
+		r.Result = ui.ResultCardGone
+	case c.Reason == "authority-wait" || c.Notice == "authority-wait":
+		r.Result = ui.ResultNoAnswer
+	case c.Phase == topup.Open || c.Phase == topup.Contact:
+		r.Result = ui.ResultStillUnknown
+	case c.Notice != "":
+		r.Result = ui.ResultCardRefused
+	default:
+		r.Result = ui.ResultStale
+	}
+	r.At = time.Time{}
+	return r
+}

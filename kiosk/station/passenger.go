@@ -1,0 +1,137 @@
+package station
+
+import (
+	"fmt"
+	"reflect"
+	"strconv"
+	"sync"
+	"time"
+
+	"buka/internal/entry"
+	"buka/internal/money"
+	"buka/topup"
+	"buka/ui"
+)
+
+// Passenger is the station as the passenger's page sees it.
+func (s *Station) Passenger() ui.Passenger { return &passenger{station: s} }
+
+// passenger numbers the screens: a press counts only for the screen that it
+// was meant for.
+type passenger struct {
+	station *Station
+
+	mu       sync.Mutex
+	shown    ui.Screen
+	rev      uint64
+	warnedAt time.Time
+}
+
+func (p *passenger) Subscribe(changed func()) func() { return p.station.faces.watch(changed) }
+
+func (p *passenger) Screen() ui.Screen {
+	scr := p.station.screen()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if scr.Warn && !p.shown.Warn {
+		p.warnedAt = time.Now()
+	}
+	if !reflect.DeepEqual(scr, p.shown) {
+		p.shown = scr
+		p.rev++
+	}
+	scr.Rev = p.rev
+	if scr.Warn {
+		scr.CountdownMS = max(0, time.Duration(p.station.cfg.Sale.Warn).Milliseconds()-time.Since(p.warnedAt).Milliseconds())
+	}
+	return scr
+}
+
+func (p *passenger) Input(in ui.Input) error {
+	scr := p.Screen()
+	if in.Sale != scr.Sale || in.Rev != scr.Rev {
+		return ui.ErrStale
+	}
+	sale := entry.SaleID(in.Sale)
+	switch in.Do {
+	case ui.DoChoose:
+		fen, err := strconv.ParseInt(in.Value, 10, 64)
+		if err != nil || fen <= 0 || money.Fen(fen) > money.Max {
+			return fmt.Errorf("%q is no amount", in.Value)
+		}
+		p.station.post(topup.Chosen{Sale: sale, Amount: money.Fen(fen)})
+	case ui.DoStop:
+		p.station.post(topup.Stopped{Sale: sale})
+	case ui.DoMoreTime:
+		p.station.post(topup.MoreTime{Sale: sale})
+	case ui.DoOK:
+		p.station.post(topup.Dismissed{Sale: sale})
+	case ui.DoLang:
+		if in.Value != "en" && in.Value != "zh" {
+			return fmt.Errorf("%q is no language of these pages", in.Value)
+		}
+		p.station.post(topup.LanguageChosen{Lang: in.Value})
+	}
+	return nil
+}
+
+var phases = map[topup.Phase]ui.Phase{
+	topup.Reading: ui.PhaseReading, topup.Probing: ui.PhaseEligible, topup.Sending: ui.PhasePaying,
+	topup.Loading: ui.PhaseAuthority, topup.Resolving: ui.PhaseProving,
+}
+
+// screen translates the core's view; it decides nothing.
+func (s *Station) screen() ui.Screen {
+	state, failed := s.engine.State()
+	if failed != nil {
+		return ui.Screen{Name: ui.ScreenOutOfService, Lang: s.cfg.Language, Reason: ui.ReasonJournalFailed, Hotline: s.cfg.Hotline}
+	}
+	v := s.core.Look(state)
+	f := state.Live.Front
+	scr := ui.Screen{
+		Name: ui.ScreenName(v.Screen), Sale: string(v.Sale), Lang: v.Lang, Phase: phases[f.Phase],
+		Choices: v.Choices, Notice: ui.Reason(v.Notice), Reason: ui.Reason(v.Reason), Hotline: s.cfg.Hotline,
+		Warn: v.Warn, CanMoreTime: v.Warn, CanStop: v.CanStop, Moving: v.Moving && f.Phase != topup.Resolving,
+		HostUp: state.Live.HostUp, BankCard: v.PAN,
+	}
+	if scr.Lang == "" {
+		scr.Lang = s.cfg.Language
+	}
+	switch v.Screen {
+	case "unfinished", "contact", "hold":
+		scr.Claim = v.Claim
+	case "declined":
+		if sale, open := state.Durable.Sales[v.Sale]; open && sale.Pay != topup.PayNone && sale.Pay != topup.PayDeclined {
+			scr.Claim = v.Claim
+		}
+	}
+	if v.Card != nil {
+		scr.CardNumber, scr.Expiry = v.Card.Card.Number, v.Card.Expiry
+		balance := v.Card.Balance
+		scr.Balance, scr.History = &balance, history(v.Card.History)
+	}
+	if v.Amount > 0 {
+		amount, before, after := v.Amount, v.Old, v.New
+		scr.Amount = &amount
+		if before != 0 || v.Card != nil {
+			scr.OldBalance, scr.NewBalance = &before, &after
+		}
+	}
+	if v.PINs > 0 {
+		scr.PINTriesLeft = max(0, v.PINsMax-v.PINs)
+	}
+	return scr
+}
+
+// history shows what a card's log says, newest first.
+func history(log []entry.LogRecord) []ui.HistoryLine {
+	var lines []ui.HistoryLine
+	for _, r := range log {
+		kind := map[uint8]string{0x01: "load", 0x02: "load", 0x05: "purchase", 0x06: "purchase", 0x09: "ride"}[r.Type]
+		if kind == "" {
+			kind = "other"
+		}
+		lines = append(lines, ui.HistoryLine{Kind: kind, Amount: r.Amount, At: string(r.At)})
+	}
+	return lines
+}

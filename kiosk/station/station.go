@@ -1,0 +1,371 @@
+package station
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"buka/cardio/pboc"
+	"buka/cardio/purse"
+	"buka/cardio/reader"
+	"buka/internal/entry"
+	"buka/internal/money"
+	"buka/kiosk/config"
+	"buka/kiosk/device"
+	"buka/store"
+	"buka/sync/fleetlink"
+	"buka/sync/switchlink"
+	"buka/topup"
+)
+
+// Parts are what a station is given besides its configuration. Zero values
+// mean the real thing.
+type Parts struct {
+	Readers    reader.Source // wanted; the station closes it
+	DialSwitch func(context.Context) (net.Conn, error)
+	DialFleet  fleetlink.Dial
+	Clock      func() time.Time
+	Log        *slog.Logger
+	Version    string
+	// Appended sees each commit before any of its commands runs; true stops
+	// the station there, as a power cut would.
+	Appended func([]entry.Body) bool
+}
+
+// Station is one kiosk.
+type Station struct {
+	cfg     config.Config
+	parts   Parts
+	log     *slog.Logger
+	journal *journal
+	engine  *topup.Engine
+	core    *topup.Core
+	start   topup.Durable
+	startAt uint64
+
+	watch  *watch
+	places map[topup.Place]*cards
+	till   *till
+	hosts  *hosts
+	client *switchlink.Client
+	pad    *device.PinPad
+	fleet  *fleetlink.Link
+
+	mu      sync.Mutex
+	ctx     context.Context
+	offset  time.Duration // host clock minus ours
+	failure error
+	since   map[string]time.Time // device → in this state since
+	faces   faces
+	done    chan struct{}
+}
+
+const (
+	postWait = 10 * time.Second
+	roomMin  = 64 << 20 // bytes of free disk below which no sale is opened
+)
+
+// Open replays the journal and puts the parts together; Run starts them.
+func Open(cfg config.Config, parts Parts) (*Station, error) {
+	if parts.Clock == nil {
+		parts.Clock = time.Now
+	}
+	if parts.Log == nil {
+		parts.Log = slog.Default()
+	}
+	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory: %w", err)
+	}
+	st, report, err := store.Open(store.Path(cfg.Data), store.Options{Clock: parts.Clock, Kiosk: cfg.Kiosk, Logger: parts.Log})
+	if err != nil {
+		return nil, fmt.Errorf("journal: %w", err)
+	}
+	s := &Station{cfg: cfg, parts: parts, log: parts.Log, since: map[string]time.Time{}, done: make(chan struct{})}
+	s.journal = &journal{Store: st, grown: s.grown, opened: map[entry.SaleID]time.Time{}}
+	if err := s.assemble(report); err != nil {
+		st.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Station) assemble(report store.Report) error {
+	d, err := s.journal.replay()
+	if err != nil {
+		return fmt.Errorf("journal: %w", err)
+	}
+	s.start = d.Clone()
+	s.startAt, _ = s.journal.Tail()
+	s.core = &topup.Core{Rules: s.rules(), Judges: map[string]topup.Judge{}}
+	for _, a := range pboc.Applications() {
+		s.core.Judges[a.Family] = pboc.Judge
+	}
+	s.engine = topup.NewEngine(s.core, s.journal, topup.Replayed(d), s.log)
+	s.engine.Appended = s.parts.Appended
+	if err := s.assembleLinks(hex.EncodeToString(report.Epoch[:])); err != nil {
+		return err
+	}
+	return s.assembleCards()
+}
+
+func (s *Station) rules() topup.Rules {
+	r := topup.DefaultRules()
+	r.Version = s.parts.Version
+	r.Choices = nil
+	for _, a := range s.cfg.Sale.Amounts {
+		r.Choices = append(r.Choices, money.Fen(a))
+	}
+	r.MaxBalance = money.Fen(s.cfg.Purse.MaxBalance)
+	r.OfferMS = time.Duration(s.cfg.Sale.Offer).Milliseconds()
+	r.IdleMS = time.Duration(s.cfg.Sale.Idle).Milliseconds()
+	r.WarnMS = time.Duration(s.cfg.Sale.Warn).Milliseconds()
+	r.PINs = s.cfg.Sale.PINs
+	return r
+}
+
+func (s *Station) assembleLinks(epoch string) error {
+	c := s.cfg
+	var err error
+	s.client, err = switchlink.New(switchlink.Config{
+		Addr: c.Switch.Address, Dial: s.parts.DialSwitch, TerminalID: c.Switch.Terminal, MerchantID: c.Switch.Merchant,
+		Timeout: time.Duration(c.Switch.Timeout), DialTimeout: min(5*time.Second, time.Duration(c.Switch.Timeout)),
+		EchoEvery: 5 * time.Second, MaxBackoff: 3 * time.Second, Logger: s.log,
+		OnState: func(st switchlink.State) { s.post(topup.LinkChanged{Up: st.Up}) },
+	})
+	if err != nil {
+		return fmt.Errorf("switch link: %w", err)
+	}
+	s.hosts = newHosts(s.client, s.post, s.parts.Clock, s.log)
+	if c.Fleet.URL == "" {
+		return nil
+	}
+	id, err := hex.DecodeString(epoch)
+	if err != nil {
+		return fmt.Errorf("epoch: %w", err)
+	}
+	s.fleet, err = fleetlink.New(fleetlink.Config{
+		URL: c.Fleet.URL, Kiosk: c.Kiosk, Epoch: id, Password: c.Fleet.Password, Dial: s.parts.DialFleet,
+		Status: s.heartbeat, OnState: func(fleetlink.State) { s.faces.tell() }, Log: s.log,
+		HeartbeatEvery: time.Duration(c.Fleet.Heartbeat), RequestTimeout: min(5*time.Second, time.Duration(c.Switch.Timeout)),
+	}, s.journal.Store)
+	if err != nil {
+		return fmt.Errorf("fleet link: %w", err)
+	}
+	return nil
+}
+
+func (s *Station) assembleCards() error {
+	c := s.cfg
+	rules := map[reader.Role]string{reader.Transit: c.Readers.Transit, reader.Bank: c.Readers.Bank}
+	if c.Readers.Desk != "" {
+		rules[reader.Desk] = c.Readers.Desk
+	}
+	roles, err := reader.NewRoles(rules)
+	if err != nil {
+		return err
+	}
+	terminal, err := hex.DecodeString(c.Purse.Terminal)
+	if err != nil {
+		return fmt.Errorf("purse.terminal: %w", err)
+	}
+	family, err := s.family()
+	if err != nil {
+		return err
+	}
+	source := s.parts.Readers
+	s.watch = &watch{source: source, roles: roles, desk: c.Readers.Desk != "", post: s.post, present: make(chan struct{}, 1), log: s.log}
+	s.places = map[topup.Place]*cards{}
+	for place, role := range map[topup.Place]reader.Role{topup.Front: reader.Transit, topup.Desk: reader.Desk} {
+		s.places[place] = &cards{
+			place: place, source: source, readerOf: readerOf(source, roles, role), families: []purse.Family{family}, auth: s.hosts,
+			terminal: terminal, now: s.now, post: s.post, log: s.log, queue: make(chan topup.Command, cardQueue),
+		}
+	}
+	s.pad = device.New(device.Config{
+		Port: c.PINPad.Port, Baud: c.PINPad.Baud, Mode: c.PINPad.Mode, KeySlot: c.PINPad.KeySlot, PadPrompts: c.PINPad.PadPrompts,
+		EntryTimeout: time.Duration(c.PINPad.EntryTimeout), Logger: s.log,
+		OnState: func(ok bool, what string, _ time.Time) {
+			s.log.Info("PIN pad", "ok", ok, "what", what)
+			s.post(topup.DeviceChanged{Name: "pinpad", OK: ok, Why: "pinpad-missing"})
+		},
+	})
+	s.till = &till{
+		tender: &bankCard{source: source, readerOf: readerOf(source, roles, reader.Bank), present: s.watch.present, pad: s.pad, link: s.hosts,
+			prompt: func() string { return "ENTER PIN" }, now: s.now, log: s.log},
+		queue: make(chan topup.Command, cardQueue), post: s.post, drop: make(chan struct{}, 1),
+	}
+	return nil
+}
+
+func (s *Station) family() (purse.Family, error) {
+	cfg := pboc.Config{Limit: money.Fen(s.cfg.Purse.MaxBalance), NotSent: reader.NotSent}
+	if len(s.cfg.Purse.Issuers) > 0 {
+		cfg.Issuers = s.cfg.Purse.Issuers
+	}
+	for _, digits := range s.cfg.Purse.PINs {
+		p, err := pboc.ParsePIN(0, digits)
+		if err != nil {
+			return nil, fmt.Errorf("purse.pins: %w", err)
+		}
+		cfg.PINs = append(cfg.PINs, p)
+	}
+	return pboc.New(cfg)
+}
+
+// now is the host's time if it has told us, else our own.
+func (s *Station) now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.parts.Clock().Add(s.offset)
+}
+
+// Run works until ctx ends, or until the journal fails.
+func (s *Station) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s.mu.Lock()
+	s.ctx = ctx
+	s.mu.Unlock()
+	var wg sync.WaitGroup
+	owner := func(f func()) {
+		wg.Add(1)
+		go func() { defer wg.Done(); f() }()
+	}
+	owner(func() { s.watch.run(ctx) })
+	owner(func() { s.till.run(ctx) })
+	owner(func() { s.housekeeping(ctx) })
+	for _, c := range s.places {
+		owner(func() { c.run(ctx) })
+	}
+	for q := range s.hosts.queues {
+		owner(func() { s.hosts.run(ctx, q) })
+	}
+	if s.fleet != nil {
+		owner(func() {
+			if err := s.fleet.Run(ctx); err != nil && ctx.Err() == nil {
+				s.log.Error("the fleet link cannot work", "err", err)
+			}
+		})
+	}
+	owner(func() {
+		if err := s.journal.ServeSnapshots(ctx, store.SocketPath(store.Path(s.cfg.Data))); err != nil {
+			s.log.Warn("no snapshots of the journal", "err", err)
+		}
+	})
+	s.engine.Watch(s.faces.tell)
+	s.post(topup.Started{Version: s.parts.Version})
+	err := s.engine.Run(ctx, s)
+	s.mu.Lock()
+	s.failure = err
+	s.mu.Unlock()
+	close(s.done)
+	cancel()
+	s.faces.tell()
+	s.client.Close()
+	s.pad.Close()
+	s.parts.Readers.Close()
+	wg.Wait()
+	return errors.Join(err, s.journal.Close())
+}
+
+// post hands an event to the sale; before Run and after the end it is nobody's.
+func (s *Station) post(ev topup.Event) {
+	s.mu.Lock()
+	ctx := s.ctx
+	if e, ok := ev.(topup.SignedOn); ok {
+		s.offset = time.Duration(e.OffsetMS) * time.Millisecond
+	}
+	if e, ok := ev.(topup.DeviceChanged); ok {
+		s.since[e.Name] = s.parts.Clock()
+	}
+	s.mu.Unlock()
+	if ctx == nil {
+		ctx = context.Background() // the queue holds it until Run
+	}
+	ctx, cancel := context.WithTimeout(ctx, postWait)
+	defer cancel()
+	if err := s.engine.Post(ctx, ev); err != nil && !errors.Is(err, context.Canceled) {
+		s.log.Error("event lost: the sale engine does not take it", "err", err)
+	}
+}
+
+// Do gives each command to its owner.
+func (s *Station) Do(cmd topup.Command) {
+	switch c := cmd.(type) {
+	case topup.ReadCard:
+		s.places[c.Place].do(cmd)
+	case topup.ProbeCard:
+		s.places[c.Place].do(cmd)
+	case topup.Load:
+		s.places[c.Place].do(cmd)
+	case topup.Write:
+		s.places[c.Place].do(cmd)
+	case topup.Prove:
+		s.places[c.Place].do(cmd)
+	case topup.ProbeSlot:
+		s.places[c.Place].do(cmd)
+	case topup.ReleaseCard:
+		s.places[c.Place].do(cmd)
+	case topup.TakeTender, topup.RetryPIN, topup.DropTender, topup.Pay:
+		s.till.do(cmd)
+	default:
+		s.hosts.do(cmd)
+	}
+}
+
+// housekeeping checks the journal as a whole once, and the room on its disk
+// for ever.
+func (s *Station) housekeeping(ctx context.Context) {
+	if err := s.journal.recheck(ctx, s.start, s.startAt); err != nil && ctx.Err() == nil {
+		s.log.Error("the journal is damaged: no sale is opened", "err", err)
+		s.post(topup.DeviceChanged{Name: "journal", OK: false, Why: "journal-failed"})
+		return
+	}
+	tick := time.NewTicker(10 * time.Second)
+	defer tick.Stop()
+	short := false
+	for {
+		room, err := s.journal.Room()
+		if now := err != nil || room < roomMin; now != short && ctx.Err() == nil {
+			short = now
+			s.log.Warn("room for the journal", "bytes", room, "short", short, "err", err)
+			s.post(topup.DeviceChanged{Name: "journal", OK: !short, Why: "journal-failed"})
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Station) grown() {
+	if s.fleet != nil {
+		s.fleet.Poke()
+	}
+}
+
+// DataFile gives a path in the data directory.
+func (s *Station) DataFile(name string) string { return filepath.Join(s.cfg.Data, name) }
+
+// Journal is for reading.
+func (s *Station) Journal() *store.Store { return s.journal.Store }
+
+// Engine is for watching, and for scripts.
+func (s *Station) Engine() *topup.Engine { return s.engine }
+
+// Fleet is the fleet link; nil if there is none.
+func (s *Station) Fleet() *fleetlink.Link { return s.fleet }
+
+// Done is closed when the sale engine has stopped.
+func (s *Station) Done() <-chan struct{} { return s.done }
+
+// Core says how states are shown.
+func (s *Station) Core() *topup.Core { return s.core }

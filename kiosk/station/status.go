@@ -1,0 +1,55 @@
+package station
+
+import (
+	"time"
+
+	"buka/sync/fleetlink"
+)
+
+// heartbeat is what the fleet host is told.
+func (s *Station) heartbeat() fleetlink.Heartbeat {
+	state, failed := s.engine.State()
+	d := state.Durable
+	h := fleetlink.Heartbeat{
+		Version: s.parts.Version, Owed: d.Owed(), OpenRewrites: d.Rewrites(), Screen: string(s.screen().Name), Sales: d.Opened,
+	}
+	for _, sale := range d.InOrder() {
+		if sale.Unresolved() {
+			h.Unknown++
+		}
+		if at := s.journal.since(sale.ID); len(sale.Duties()) > 0 && h.OldestOwedMS == 0 && !at.IsZero() {
+			h.OldestOwedMS = at.UnixMilli()
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range []string{"transit", "bank", "desk", "pinpad", "journal"} {
+		why, known := state.Live.Devices[name]
+		if name == "journal" && failed != nil {
+			why, known = "journal-failed", true
+		}
+		if known || name == "journal" {
+			h.Devices = append(h.Devices, fleetlink.Device{Name: name, OK: why == "", Code: why, SinceMS: millis(s.since[name])})
+		}
+	}
+	h.Devices = append(h.Devices, fleetlink.Device{Name: "switch", OK: state.Live.HostUp, SinceMS: s.client.State().Since.UnixMilli()})
+	return h
+}
+
+func millis(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
+}
+
+// Devices gives why each device is missing; an empty text is well. For doctor
+// and scripts.
+func (s *Station) Devices() map[string]string {
+	state, _ := s.engine.State()
+	out := map[string]string{}
+	for name, why := range state.Live.Devices {
+		out[name] = why
+	}
+	return out
+}

@@ -1,0 +1,188 @@
+package station
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"buka/cardio/emv"
+	"buka/cardio/purse"
+	"buka/internal/entry"
+	"buka/internal/pin"
+	"buka/sync/switchlink"
+	"buka/topup"
+)
+
+// payLink is the payment host as the tender needs it.
+type payLink interface {
+	pay(context.Context, topup.Pay, *emv.Card, pin.Block, pin.KSN) topup.Paid
+	query(context.Context, topup.Sale) (bool, error)
+	reverse(ctx context.Context, s topup.Sale, reason string, repeat bool) (string, error)
+}
+
+// hosts carries the core's messages over the switch link and brings back what
+// the three outcomes are. Each kind of message has a queue and an owner, so
+// that a reversal never waits for a confirmation.
+type hosts struct {
+	client *switchlink.Client
+	post   func(topup.Event)
+	clock  func() time.Time
+	log    *slog.Logger
+	queues map[string]chan topup.Command
+}
+
+const hostQueue = 32
+
+func newHosts(c *switchlink.Client, post func(topup.Event), clock func() time.Time, log *slog.Logger) *hosts {
+	h := &hosts{client: c, post: post, clock: clock, log: log, queues: map[string]chan topup.Command{}}
+	for _, q := range []string{"reversal", "confirmation", "void", "verify", "sign-on"} {
+		h.queues[q] = make(chan topup.Command, hostQueue)
+	}
+	return h
+}
+
+func (h *hosts) run(ctx context.Context, q string) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case cmd := <-h.queues[q]:
+			h.perform(ctx, cmd)
+		}
+	}
+}
+
+func (h *hosts) do(cmd topup.Command) {
+	q := "sign-on"
+	switch c := cmd.(type) {
+	case topup.Send:
+		q = string(c.Duty.Kind)
+	case topup.VerifyTAC:
+		q = "verify"
+	}
+	select {
+	case h.queues[q] <- cmd:
+	default: // the core keeps one of a kind in flight: this cannot fill up
+		h.log.Error("host queue is full", "queue", q)
+	}
+}
+
+func (h *hosts) perform(ctx context.Context, cmd topup.Command) {
+	switch c := cmd.(type) {
+	case topup.SignOn:
+		h.signOn(ctx, c)
+	case topup.VerifyTAC:
+		opinion, err := h.client.VerifyTAC(ctx, query(c.STAN, c.Batch, c.Sale, c.Attempt), c.Proof)
+		if err != nil {
+			h.log.Info("TAC not verified", "err", err)
+			opinion = entry.NoOpinion
+		}
+		h.post(topup.TACJudged{Sale: c.Sale, Proof: c.Proof, Opinion: opinion})
+	case topup.Send:
+		code, err := h.send(ctx, c)
+		if err != nil {
+			h.log.Info("not delivered", "duty", c.Duty.Kind, "stan", c.Duty.STAN, "err", err)
+		}
+		h.post(topup.Sent{Duty: c.Duty, Answered: err == nil, Code: code})
+	}
+}
+
+func (h *hosts) signOn(ctx context.Context, c topup.SignOn) {
+	r, err := h.client.SignOn(ctx, c.STAN)
+	if err != nil || !switchlink.Approved(r.Code) {
+		h.log.Warn("sign-on failed", "code", r.Code, "err", err)
+		h.post(topup.SignOnFailed{})
+		return
+	}
+	now := h.clock()
+	h.post(topup.SignedOn{
+		Batch: r.Batch, LastSTAN: r.LastSTAN,
+		HostAtMS: r.HostTime.UnixMilli(), OffsetMS: r.HostTime.Sub(now).Milliseconds(),
+	})
+}
+
+func (h *hosts) send(ctx context.Context, c topup.Send) (string, error) {
+	s := c.Sale
+	var a switchlink.Answer
+	var err error
+	switch c.Duty.Kind {
+	case topup.Reversal:
+		return h.reverse(ctx, s, c.Why, c.Repeat)
+	case topup.Confirmation:
+		a, err = h.client.ConfirmLoad(ctx, switchlink.Confirmation{
+			STAN: c.Duty.STAN, Batch: s.PayBatch, Sale: s.ID, Attempt: s.Attempt, TAC: s.TAC, By: s.DoneBy, Repeat: c.Repeat,
+		})
+	case topup.Void:
+		for _, v := range s.OweVoids {
+			if v.STAN == c.Duty.STAN {
+				a, err = h.client.VoidLoad(ctx, switchlink.Void{STAN: v.STAN, Batch: s.PayBatch, Sale: s.ID, Attempt: v.Attempt, Repeat: c.Repeat})
+			}
+		}
+	}
+	return a.Code, err
+}
+
+func (h *hosts) pay(ctx context.Context, p topup.Pay, card *emv.Card, block pin.Block, ksn pin.KSN) topup.Paid {
+	answer := topup.Paid{Sale: p.Sale, STAN: p.STAN}
+	r, err := h.client.Pay(ctx, switchlink.Payment{
+		STAN: p.STAN, Batch: p.Batch, Sale: p.Sale, Card: p.Card, Slot: p.Slot, Amount: p.Amount,
+		PAN: card.PAN.Reveal(), Expiry: card.Expiry.Reveal(), Track2: card.Track2.Reveal(), PSN: card.PSN.Reveal(),
+		EntryMode: "071", PINBlock: block, KSN: ksn,
+	})
+	answer.Code, answer.Amount, answer.RRN, answer.Auth = r.Code, r.Amount, r.RRN, r.Auth
+	switch {
+	case errors.Is(err, switchlink.ErrNotSent):
+		answer.Outcome, answer.Code, answer.Why = entry.NotDone, "not-sent", err.Error()
+	case err != nil:
+		answer.Outcome, answer.Why = entry.Unknown, err.Error()
+	case switchlink.Approved(r.Code), r.Code == switchlink.CodePartial:
+		answer.Outcome = entry.Done
+	case r.Code == "68": // the host itself does not know
+		answer.Outcome, answer.Why = entry.Unknown, "the host answered 68"
+	default:
+		answer.Outcome = entry.NotDone
+	}
+	return answer
+}
+
+func (h *hosts) query(ctx context.Context, s topup.Sale) (bool, error) {
+	r, err := h.client.QueryPayment(ctx, switchlink.PaymentKey{STAN: s.PaySTAN, Batch: s.PayBatch, Sale: s.ID, Amount: s.Amount})
+	return err == nil && switchlink.Approved(r.Code), err
+}
+
+func (h *hosts) reverse(ctx context.Context, s topup.Sale, reason string, repeat bool) (string, error) {
+	a, err := h.client.Reverse(ctx, switchlink.Reversal{
+		STAN: s.PaySTAN, Batch: s.PayBatch, Sale: s.ID, Amount: s.Amount, Reason: reason, RRN: s.RRN, Auth: s.Auth, Repeat: repeat,
+	})
+	return a.Code, err
+}
+
+// Eligible asks whether the authority would load (DESIGN §4.2).
+func (h *hosts) Eligible(ctx context.Context, c topup.ProbeCard, a entry.Attempt) (string, error) {
+	r, err := h.client.Eligible(ctx, query(c.STAN, c.Batch, c.Sale, a))
+	return r.Code, err
+}
+
+// Authorise asks for MAC2, date and time.
+func (h *hosts) Authorise(ctx context.Context, c topup.Load, a entry.Attempt) (purse.Grant, error) {
+	r, err := h.client.AuthoriseLoad(ctx, query(c.STAN, c.Batch, c.Sale, a))
+	switch {
+	case errors.Is(err, switchlink.ErrNotSent):
+		return purse.Grant{}, errors.Join(refused{"not-sent"}, err)
+	case err != nil:
+		return purse.Grant{}, err
+	case !switchlink.Approved(r.Code):
+		return purse.Grant{}, refused{r.Code}
+	}
+	return purse.Grant{At: r.At, MAC2: r.MAC2}, nil
+}
+
+// Counter has the authority verify a probing INITIALIZE.
+func (h *hosts) Counter(ctx context.Context, c topup.ProbeSlot, probe entry.Attempt) (entry.Counter, error) {
+	return h.client.VerifyCounter(ctx, query(c.STAN, c.Batch, c.Sale, c.Attempt), probe)
+}
+
+func query(stan, batch uint32, sale entry.SaleID, a entry.Attempt) switchlink.LoadQuery {
+	return switchlink.LoadQuery{STAN: stan, Batch: batch, Sale: sale, Attempt: a}
+}
