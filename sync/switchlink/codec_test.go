@@ -1,0 +1,222 @@
+package switchlink
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+
+	"buka/internal/entry"
+	"buka/internal/money"
+	"buka/internal/pin"
+)
+
+var (
+	genAmount = rapid.Int64Range(0, int64(money.Max))
+	genSTAN   = rapid.Uint32Range(0, MaxSTAN)
+)
+
+func genBytes(r *rapid.T, n int, label string) []byte {
+	return rapid.SliceOfN(rapid.Byte(), n, n).Draw(r, label)
+}
+
+func genStamp(r *rapid.T) entry.Stamp {
+	at := time.Unix(rapid.Int64Range(0, 4_000_000_000).Draw(r, "at"), 0)
+	return entry.Stamp(at.UTC().Format(stampLayout))
+}
+
+func genCard(r *rapid.T) entry.Card {
+	return entry.Card{Family: rapid.SampledFrom([]string{"tunion", "pboc"}).Draw(r, "family"),
+		Number: rapid.StringMatching(`[0-9]{19}`).Draw(r, "number")}
+}
+
+func genAttempt(r *rapid.T) entry.Attempt {
+	a := entry.Attempt{Card: genCard(r), Slot: entry.Slot(rapid.Uint32().Draw(r, "slot")),
+		OldBalance: money.Fen(rapid.Int64Range(-1<<31, int64(money.Max)).Draw(r, "old")), Amount: money.Fen(genAmount.Draw(r, "amount")),
+		Terminal: genBytes(r, 6, "terminal"), KeyVersion: rapid.Byte().Draw(r, "key version"), Algorithm: rapid.Byte().Draw(r, "algorithm"),
+		Random: genBytes(r, 4, "random"), MAC1: genBytes(r, 4, "mac1"), STAN: genSTAN.Draw(r, "load stan")}
+	if rapid.Bool().Draw(r, "dated") {
+		a.At = genStamp(r)
+	}
+	return a
+}
+
+func genRequest(r *rapid.T, k Kind) *Request {
+	q := &Request{Kind: k, Terminal: "BUKA0001", Merchant: "BUKAMERCHANT001", STAN: genSTAN.Draw(r, "stan"), Batch: genSTAN.Draw(r, "batch")}
+	if k.MTI()[1] == '1' {
+		q.Exchange = rapid.Uint32Range(1, 1<<32-1).Draw(r, "exchange")
+	}
+	if !k.carriesAmount() {
+		return q
+	}
+	q.Sale = entry.SaleID(rapid.StringMatching(`[0-9A-Z]{16}`).Draw(r, "sale"))
+	q.Amount = money.Fen(genAmount.Draw(r, "amount"))
+	if k.carriesLoad() {
+		q.Attempt = genAttempt(r)
+		q.Amount = q.Attempt.Amount
+	}
+	switch k {
+	case KindVerifyTAC:
+		q.Proof = entry.Proof{Asked: entry.Slot(rapid.Uint32().Draw(r, "asked")), TAC: genBytes(r, 4, "tac")}
+	case KindVerifyCounter:
+		q.Probe = genAttempt(r)
+	case KindConfirm:
+		q.Repeat, q.By = rapid.Bool().Draw(r, "repeat"), "card"
+		if rapid.Bool().Draw(r, "has tac") {
+			q.Proof.TAC = genBytes(r, 4, "tac")
+		}
+	case KindVoid:
+		q.Repeat = rapid.Bool().Draw(r, "repeat")
+	case KindReverse:
+		q.Repeat, q.Reason = rapid.Bool().Draw(r, "repeat"), ReasonNoAnswer
+		if rapid.Bool().Draw(r, "approved") {
+			q.RRN, q.Auth = "000000000017", "000017"
+		}
+	case KindPay:
+		q.Card, q.Slot = genCard(r), entry.Slot(rapid.Uint32().Draw(r, "slot"))
+		q.PAN, q.Expiry, q.EntryMode = rapid.StringMatching(`[0-9]{8,19}`).Draw(r, "pan"), "3012", "051"
+		q.Track2, q.PSN = q.PAN+"D30122010000", rapid.SampledFrom([]string{"", "001"}).Draw(r, "psn")
+		q.HasPIN, q.PINBlock, q.KSN = true, pin.Block(genBytes(r, 8, "block")), pin.KSN(genBytes(r, 10, "ksn"))
+	}
+	return q
+}
+
+func genResponse(r *rapid.T, q *Request) Response {
+	a := Response{Code: rapid.SampledFrom([]string{"00", "51", "C0"}).Draw(r, "code"), RRN: "000000000017"}
+	ok := a.Code == CodeApproved
+	switch q.Kind {
+	case KindSignOn:
+		if ok {
+			a.Batch, a.LastSTAN = genSTAN.Draw(r, "batch"), genSTAN.Draw(r, "last")
+			a.At, _ = time.Parse(stampLayout, string(genStamp(r)))
+		}
+	case KindPay, KindQuery:
+		if ok {
+			a.Amount, a.Auth = q.Amount, "000017"
+		}
+	case KindAuthorise:
+		if ok {
+			a.MAC2, a.Stamp = genBytes(r, 4, "mac2"), genStamp(r)
+		}
+	case KindVerifyTAC:
+		if ok {
+			a.Opinion = entry.Rejected
+		}
+	case KindVerifyCounter:
+		if ok {
+			a.Counter = entry.Counter{Value: q.Probe.Slot, MAC1: entry.Verified, Fresh: true, Ledger: entry.LedgerOthers}
+		}
+	}
+	return a
+}
+
+// TestEveryKindThereAndBack goes through the bytes of the wire with requests and
+// answers of every kind.
+func TestEveryKindThereAndBack(t *testing.T) {
+	secrets := cmp.Comparer(func(a, b pin.Block) bool { return a == b })
+	for k := range shapes {
+		t.Run(k.String(), func(t *testing.T) {
+			rapid.Check(t, func(r *rapid.T) {
+				q := genRequest(r, k)
+				got, err := DecodeRequest(overWire(r, must(r)(EncodeRequest(q))))
+				if err != nil {
+					r.Fatal(err)
+				}
+				if d := cmp.Diff(q, got, secrets); d != "" {
+					r.Fatalf("request: %s", d)
+				}
+				a := genResponse(r, q)
+				back, err := DecodeResponse(q, overWire(r, must(r)(EncodeResponse(q, a))))
+				if err != nil {
+					r.Fatal(err)
+				}
+				if d := cmp.Diff(a, back); d != "" {
+					r.Fatalf("answer: %s", d)
+				}
+			})
+		})
+	}
+}
+
+func must(r *rapid.T) func(*Message, error) *Message {
+	return func(m *Message, err error) *Message {
+		if err != nil {
+			r.Fatal(err)
+		}
+		return m
+	}
+}
+
+func overWire(r *rapid.T, m *Message) *Message {
+	b, err := m.Pack()
+	if err != nil {
+		r.Fatal(err)
+	}
+	back, err := Unpack(b)
+	if err != nil {
+		r.Fatal(err)
+	}
+	return back
+}
+
+// TestEchoesAreCompared changes each identifier of an approval, and takes it
+// away: both count as no answer.
+func TestEchoesAreCompared(t *testing.T) {
+	q := &Request{Kind: KindPay, Terminal: "BUKA0001", Merchant: "BUKAMERCHANT001", STAN: 7, Batch: 3, Amount: 50_00}
+	for _, de := range []int{3, 4, 11, 41, 42, 39} {
+		for _, gone := range []bool{true, false} {
+			m, err := EncodeResponse(q, Response{Code: "00"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if gone {
+				delete(m.Fields, de)
+			} else {
+				m.Fields[de][0]++
+			}
+			if _, err := DecodeResponse(q, m); err == nil && de != 39 {
+				t.Errorf("DE%d gone=%v was taken", de, gone)
+			}
+		}
+	}
+	m, _ := EncodeResponse(q, Response{Code: CodePartial, Amount: 20_00})
+	if a, err := DecodeResponse(q, m); err != nil || a.Amount != 20_00 {
+		t.Errorf("a partial approval: %+v, %v", a, err)
+	}
+	declined, _ := EncodeResponse(q, Response{Code: "96"})
+	for _, de := range []int{3, 4, 42} { // hosts leave them out when they decline
+		delete(declined.Fields, de)
+	}
+	if a, err := DecodeResponse(q, declined); err != nil || a.Code != "96" {
+		t.Errorf("a short decline: %+v, %v", a, err)
+	}
+	reversal, _ := EncodeResponse(&Request{Kind: KindReverse, Terminal: q.Terminal, Merchant: q.Merchant, STAN: 7, Batch: 3, Amount: 50_00}, Response{Code: "00"})
+	if _, err := DecodeResponse(q, reversal); err == nil {
+		t.Error("a 0410 answered a payment")
+	}
+}
+
+func TestRequestsThatCannotBeSent(t *testing.T) {
+	good := func() *Request {
+		return &Request{Kind: KindPay, Terminal: "BUKA0001", Merchant: "BUKAMERCHANT001", Sale: "S", Amount: 1,
+			Card: entry.Card{Family: "tunion", Number: "1"}, PAN: "6225880000000001", EntryMode: "051"}
+	}
+	if _, err := EncodeRequest(good()); err != nil {
+		t.Fatal(err)
+	}
+	for i, change := range []func(*Request){
+		func(r *Request) { r.Kind = 99 }, func(r *Request) { r.STAN = 1_000_000 }, func(r *Request) { r.Batch = 1_000_000 },
+		func(r *Request) { r.Terminal = "x" }, func(r *Request) { r.Merchant = "" }, func(r *Request) { r.Amount = -1 },
+		func(r *Request) { r.Amount = money.Max + 1 }, func(r *Request) { r.Sale = "" }, func(r *Request) { r.Sale = "lower" },
+		func(r *Request) { r.Sale = "12345678901234567" }, func(r *Request) { r.Card.Number = "x" }, func(r *Request) { r.Card.Family = "" },
+		func(r *Request) { r.PAN = "1" }, func(r *Request) { r.PSN = "1234" },
+	} {
+		r := good()
+		change(r)
+		if _, err := EncodeRequest(r); err == nil {
+			t.Error(fmt.Sprint("case ", i, " was taken"))
+		}
+	}
+}

@@ -1,0 +1,134 @@
+package switchlink
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"testing"
+
+	"buka/internal/entry"
+)
+
+func seedFrames(f *testing.F) [][]byte {
+	f.Helper()
+	card := entry.Card{Family: "tunion", Number: "3105170010170907984"}
+	try := entry.Attempt{Card: card, Slot: 2, OldBalance: 2850, Amount: 5000, Terminal: entry.Hex{1, 2, 3, 4, 5, 6},
+		Random: entry.Hex{1, 2, 3, 4}, MAC1: entry.Hex{5, 6, 7, 8}, At: "20260115093015"}
+	var seeds [][]byte
+	for k := range shapes {
+		r := &Request{Kind: k, Terminal: "BUKA0001", Merchant: "BUKAMERCHANT001", STAN: 42, Batch: 7, Sale: "ABCDEFGH01234567", Amount: 5000,
+			Attempt: try, Probe: try, Proof: entry.Proof{Asked: 3, TAC: entry.Hex{1, 2, 3, 4}}, By: "card", Card: card,
+			PAN: "6225880000000001", Track2: "6225880000000001D3012", EntryMode: "051", HasPIN: true, Reason: "98"}
+		for _, encode := range []func() (*Message, error){
+			func() (*Message, error) { return EncodeRequest(r) },
+			func() (*Message, error) {
+				return EncodeResponse(r, Response{Code: "00", Amount: 5000, MAC2: entry.Hex{1, 2, 3, 4}, Stamp: try.At})
+			},
+		} {
+			m, err := encode()
+			if err != nil {
+				f.Fatal(err)
+			}
+			packed, err := m.Pack()
+			if err != nil {
+				f.Fatal(err)
+			}
+			b, err := Frame{TPDU: requestTPDU, Header: requestHeader, Message: packed}.Bytes()
+			if err != nil {
+				f.Fatal(err)
+			}
+			seeds = append(seeds, b)
+		}
+	}
+	return seeds
+}
+
+// FuzzFrame reads frames until the bytes end: nothing panics, nothing over the
+// cap comes out, and what comes out is written the same.
+func FuzzFrame(f *testing.F) {
+	for _, s := range seedFrames(f) {
+		f.Add(s)
+	}
+	f.Add([]byte{0, 0})
+	f.Add([]byte{0xFF, 0xFF, 0x60})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		in := bytes.NewReader(data)
+		for {
+			at := len(data) - in.Len()
+			fr, err := ReadFrame(in)
+			if err != nil {
+				if !errors.Is(err, ErrFrame) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
+					t.Fatal(err)
+				}
+				return
+			}
+			b, err := fr.Bytes()
+			if err != nil || !bytes.Equal(b, data[at:len(data)-in.Len()]) {
+				t.Fatalf("written as %X, %v", b, err)
+			}
+		}
+	})
+}
+
+// FuzzMessage decodes a message as a request and as the answer to every kind of
+// request. What decodes as a request and encodes again decodes to the same.
+func FuzzMessage(f *testing.F) {
+	for _, s := range seedFrames(f) {
+		f.Add(s[2+tpduSize+headerSize:])
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m, err := Unpack(data)
+		if err != nil {
+			if !errors.Is(err, ErrMessage) {
+				t.Fatal(err)
+			}
+			return
+		}
+		_ = m.String()
+		for k := range shapes {
+			_, _ = DecodeResponse(&Request{Kind: k, Terminal: m.Text(41), Merchant: m.Text(42), STAN: 42}, m)
+		}
+		r, err := DecodeRequest(m)
+		if err != nil {
+			return
+		}
+		m2, err := EncodeRequest(r)
+		if err != nil {
+			return // some elements are checked on the way out only
+		}
+		b, err := m2.Pack()
+		if err != nil {
+			return
+		}
+		m3, err := Unpack(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r3, err := DecodeRequest(m3)
+		if err != nil || r3.Kind != r.Kind || r3.STAN != r.STAN || r3.Amount != r.Amount || r3.Sale != r.Sale ||
+			r3.PAN != r.PAN || r3.Attempt.Slot != r.Attempt.Slot || r3.PINBlock != r.PINBlock {
+			t.Fatalf("changed on the way: %v", err)
+		}
+	})
+}
+
+// FuzzTLV parses the private objects.
+func FuzzTLV(f *testing.F) {
+	f.Add([]byte{0xDF, 0x01, 0x01, 0x41})
+	f.Add([]byte{0xDF, 0x01, 0x81})
+	f.Add([]byte{0xFF, 0x11, 0x81, 0xFF})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		objects, err := parseTLV(data)
+		if err != nil {
+			return
+		}
+		total := 0
+		for _, v := range objects {
+			total += len(v)
+		}
+		if total > len(data) {
+			t.Fatalf("%d bytes out of %d", total, len(data))
+		}
+		_, _ = getAttempt(objects[tagAttempt])
+	})
+}
