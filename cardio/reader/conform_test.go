@@ -4,15 +4,18 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"runtime"
 	"testing"
 	"time"
 
 	"buka/cardio/reader"
+	"buka/cardio/reader/pcscd"
 	"buka/cardio/virtual"
 )
 
-// conform is what every source must do, with one reader and a place on it.
-func conform(t *testing.T, s reader.Source, name string, place virtual.Slot) {
+// conform is what every source must do, with one reader and a place on it; pace
+// is the unit of the fast taps.
+func conform(t *testing.T, s reader.Source, name string, place virtual.Slot, pace time.Duration) {
 	until(t, s, "the first event", kind(reader.ServiceUp, ""))
 	until(t, s, "the reader", kind(reader.ReaderAdded, name))
 	t.Run("without a card", func(t *testing.T) {
@@ -26,7 +29,7 @@ func conform(t *testing.T, s reader.Source, name string, place virtual.Slot) {
 	card := newPurse(t)
 	t.Run("tap, leave, tap", func(t *testing.T) { taps(t, s, name, place, card) })
 	t.Run("torn", func(t *testing.T) { torn(t, s, name, place, card) })
-	t.Run("fast taps", func(t *testing.T) { fastTaps(t, s, name, place, card) })
+	t.Run("fast taps", func(t *testing.T) { fastTaps(t, s, name, place, card, pace) })
 }
 
 func taps(t *testing.T, s reader.Source, name string, place virtual.Slot, card *virtual.Purse) {
@@ -74,7 +77,7 @@ func torn(t *testing.T, s reader.Source, name string, place virtual.Slot, card *
 
 // fastTaps moves the card faster than any reader can follow, while somebody
 // tries to talk to it. Whatever was seen of that, the end is the truth.
-func fastTaps(t *testing.T, s reader.Source, name string, place virtual.Slot, card *virtual.Purse) {
+func fastTaps(t *testing.T, s reader.Source, name string, place virtual.Slot, card *virtual.Purse, pace time.Duration) {
 	stop, stopped := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(stopped)
@@ -82,7 +85,7 @@ func fastTaps(t *testing.T, s reader.Source, name string, place virtual.Slot, ca
 			select {
 			case <-stop:
 				return
-			case <-time.After(5 * time.Millisecond):
+			case <-time.After(pace / 10):
 				readBalance(s, name) // anything may come of it
 			}
 		}
@@ -91,9 +94,9 @@ func fastTaps(t *testing.T, s reader.Source, name string, place virtual.Slot, ca
 		if err := place.Insert(card); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(time.Duration(i*i%7) * 60 * time.Millisecond)
+		time.Sleep(time.Duration(i*i%7) * pace)
 		place.Remove()
-		time.Sleep(time.Duration(i*i%5) * 60 * time.Millisecond)
+		time.Sleep(time.Duration(i*i%5) * pace)
 	}
 	close(stop)
 	<-stopped
@@ -132,7 +135,71 @@ func fastTaps(t *testing.T, s reader.Source, name string, place virtual.Slot, ca
 func TestMemoryConforms(t *testing.T) {
 	m := reader.NewMemory(reader.Limits{}, "field")
 	defer m.Close()
-	conform(t, m, "field", virtual.NewMemorySlot(m, "field"))
+	conform(t, m, "field", virtual.NewMemorySlot(m, "field"), time.Millisecond)
+}
+
+// TestOpenLeavesNothing opens more often than a service has contexts.
+func TestOpenLeavesNothing(t *testing.T) {
+	m := reader.NewMemory(reader.Limits{}, "field", "empty")
+	defer m.Close()
+	m.Insert("field", newPurse(t))
+	leavesNothing(t, m, "field", "empty")
+}
+
+func TestPCSCOpenLeavesNothing(t *testing.T) {
+	service(t, noOptions)
+	s := watchPCSC(t, reader.Limits{})
+	v := slot(t, pcscd.Port0)
+	v.Insert(newPurse(t))
+	until(t, s, "tap", kind(reader.CardPresent, pcscd.Reader0))
+	leavesNothing(t, s, pcscd.Reader0, pcscd.Reader1)
+}
+
+func leavesNothing(t *testing.T, s reader.Source, name, empty string) {
+	before := runtime.NumGoroutine()
+	for range 500 {
+		if err := readBalance(s, name); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.Open(context.Background(), empty); !errors.Is(err, reader.ErrNoCard) {
+			t.Fatal(err)
+		}
+	}
+	for limit := time.Now().Add(patience); runtime.NumGoroutine() > before+5; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(limit) {
+			t.Fatalf("%d goroutines, %d before", runtime.NumGoroutine(), before)
+		}
+	}
+}
+
+func TestPCSCTwoReadersTogether(t *testing.T) {
+	service(t, noOptions)
+	s := watchPCSC(t, reader.Limits{})
+	until(t, s, "the readers", kind(reader.ReaderAdded, pcscd.Reader1))
+	v0, v1 := slot(t, pcscd.Port0), slot(t, pcscd.Port1)
+	for range 3 {
+		v0.Insert(newPurse(t))
+		v1.Insert(newPurse(t))
+		here := map[string]bool{}
+		until(t, s, "both", func(e reader.Event) bool {
+			here[e.Reader] = here[e.Reader] || e.Kind == reader.CardPresent
+			return here[pcscd.Reader0] && here[pcscd.Reader1]
+		})
+		errs := make(chan error, 2)
+		for _, name := range []string{pcscd.Reader0, pcscd.Reader1} {
+			go func() { errs <- readBalance(s, name) }()
+		}
+		if err := errors.Join(<-errs, <-errs); err != nil {
+			t.Error(err)
+		}
+		v0.Remove()
+		v1.Remove()
+		gone := map[string]bool{}
+		until(t, s, "both gone", func(e reader.Event) bool {
+			gone[e.Reader] = gone[e.Reader] || e.Kind == reader.CardRemoved
+			return gone[pcscd.Reader0] && gone[pcscd.Reader1]
+		})
+	}
 }
 
 func TestPCSCClosesAtAnyMoment(t *testing.T) {

@@ -118,7 +118,7 @@ func readBalance(s reader.Source, name string) error {
 func TestPCSCConforms(t *testing.T) {
 	service(t, noOptions)
 	s := watchPCSC(t, reader.Limits{})
-	conform(t, s, pcscd.Reader0, slot(t, pcscd.Port0))
+	conform(t, s, pcscd.Reader0, slot(t, pcscd.Port0), 60*time.Millisecond)
 }
 
 func TestPCSCBusy(t *testing.T) {

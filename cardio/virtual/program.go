@@ -30,7 +30,8 @@ type Tear struct {
 	When  When
 	Match func(cmd []byte) bool // nil matches every command
 	N     int                   // 1 or less: the next one that matches
-	// OnTorn is called once the card is dark, from the goroutine of Process.
+	// OnTorn is called once the card is dark, from the goroutine of Process. It
+	// must not wait for the reader; the card leaves its slot by itself.
 	OnTorn func()
 }
 
