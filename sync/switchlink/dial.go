@@ -86,6 +86,9 @@ func (o *owner) read(conn net.Conn) {
 			o.log.Warn("switch link: an answer that cannot be read", "error", in.err)
 			continue
 		}
+		if in.err != nil {
+			conn.Close() // also frees the owner from a write to a peer that no longer reads
+		}
 		select {
 		case o.reads <- in:
 		case <-o.ctx.Done():
