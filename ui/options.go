@@ -24,6 +24,9 @@ type Options struct {
 	// the pages may be called. Others are refused (DNS rebinding).
 	Hosts []string
 	// Kiosk is the id that passengers may quote. "" is not shown.
-	Kiosk  string
-	Logger *slog.Logger // nil: slog.Default()
+	Kiosk string
+	// ClaimURL is what the QR code of a claim number holds, with {claim} in
+	// it; "" means the number alone.
+	ClaimURL string
+	Logger   *slog.Logger // nil: slog.Default()
 }

@@ -52,6 +52,8 @@ type Options struct {
 	Write    time.Duration // to send one message; 5 s
 	Pong     time.Duration // without a sign of life; 30 s
 	PerSec   int           // inputs of one browser a second; 30
+	Gap      time.Duration // between two updates at least; 0
+	Every    time.Duration // look again without a change; 0: never
 	Now      func() time.Time
 	Logger   *slog.Logger
 	Upgrader *websocket.Upgrader // for its CheckOrigin
@@ -153,6 +155,18 @@ func (h *Hub) run() {
 		}
 		c.stop()
 	}
+	all := func() {
+		for name, v := range views {
+			h.update(v, name, drop)
+		}
+	}
+	var every <-chan time.Time // nil: never
+	if h.o.Every > 0 {
+		t := time.NewTicker(h.o.Every)
+		defer t.Stop()
+		every = t.C
+	}
+	changed, soon := h.changed, (<-chan time.Time)(nil) // while soon runs, changed is nil
 	for {
 		select {
 		case <-h.done:
@@ -182,12 +196,22 @@ func (h *Hub) run() {
 		case c := <-h.leave:
 			drop(c)
 		case c := <-h.refresh:
-			if v := views[c.view]; v != nil && v.clients[c] && !c.offer(h.full(v.frame)) {
+			v := views[c.view]
+			if v == nil || !v.clients[c] {
+				continue
+			}
+			h.update(v, c.view, drop)
+			if v.clients[c] && !c.offer(h.full(v.frame)) {
 				drop(c)
 			}
-		case <-h.changed:
-			for name, v := range views {
-				h.update(v, name, drop)
+		case <-soon:
+			changed, soon = h.changed, nil
+		case <-every:
+			all()
+		case <-changed:
+			all()
+			if h.o.Gap > 0 {
+				changed, soon = nil, time.After(h.o.Gap)
 			}
 		}
 	}

@@ -160,5 +160,5 @@ func SameOrigin(r *http.Request) bool {
 		return false
 	}
 	u, err := url.Parse(r.Header.Get("Origin"))
-	return err == nil && u.Host != "" && u.Host == r.Host && (u.Scheme == "https") == (r.TLS != nil)
+	return err == nil && u.Host != "" && u.Host == r.Host
 }

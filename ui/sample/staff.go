@@ -1,0 +1,102 @@
+package sample
+
+import (
+	"time"
+
+	"buka/internal/entry"
+	"buka/ui"
+)
+
+func benchState() ui.BenchState {
+	now := time.Now()
+	return ui.BenchState{
+		Screen: ui.ScreenHold, PowerOn: true, SwitchUp: true, FleetUp: true, Host: ui.BenchHost{Behaviour: "answers"},
+		Transit: []ui.BenchCard{
+			{Name: "red", Number: "3105170010170907984", Family: "tunion", Balance: 2850, Counter: 2, Field: "transit", Laid: true, Tear: "after"},
+			{Name: "green", Number: "3105170010170907992", Family: "tunion", Balance: 100, Counter: 41},
+			{Name: "grey", Number: "3105170010170908008", Family: "tunion", Balance: 0, Counter: 7, Note: "expired"},
+		},
+		Bank: []ui.BenchBank{
+			{Name: "blue", PAN: "622588******0001", Funds: 95000, PIN: "123456"},
+			{Name: "poor", PAN: "622588******0019", Funds: 100, PIN: "111111"},
+		},
+		Readers: []ui.BenchReader{
+			{Name: "Virtual PCD 00 00", Roles: []string{"transit"}, State: "card", Card: "red"},
+			{Name: "Virtual PCD 00 01", Roles: []string{"bank"}, State: "empty"},
+			{Name: "Virtual PCD 00 02", Roles: []string{"desk"}, State: "gone"},
+		},
+		Pad: ui.BenchPad{Port: "pts/7", Display: []string{"50.00", "ENTER PIN"}, Digits: 4, Active: true, On: true},
+		Journal: []ui.JournalLine{
+			{Seq: 128, At: now.Add(-2 * time.Second), Kind: "write-started", Sale: "4Q7ZK1M2N8P3R5T6", Text: "4Q7Z-K1M2 · card …7984 · slot 2"},
+			{Seq: 127, At: now.Add(-2 * time.Second), Kind: "load-authorised", Sale: "4Q7ZK1M2N8P3R5T6", Text: "4Q7Z-K1M2 · 2026-11-22 02:38:27"},
+			{Seq: 126, At: now.Add(-2 * time.Second), Kind: "load-requested", Sale: "4Q7ZK1M2N8P3R5T6", Text: "4Q7Z-K1M2 · 50.00 on 28.50"},
+			{Seq: 125, At: now.Add(-14 * time.Second), Kind: "payment-approved", Sale: "4Q7ZK1M2N8P3R5T6", Text: "4Q7Z-K1M2 · 50.00 · RRN 632602000125"},
+			{Seq: 124, At: now.Add(-15 * time.Second), Kind: "payment-started", Sale: "4Q7ZK1M2N8P3R5T6", Text: "4Q7Z-K1M2 · 50.00 · 622588******0001"},
+			{Seq: 123, At: now.Add(-40 * time.Second), Kind: "amount-chosen", Sale: "4Q7ZK1M2N8P3R5T6", Text: "4Q7Z-K1M2 · 50.00"},
+			{Seq: 122, At: now.Add(-52 * time.Second), Kind: "sale-opened", Sale: "4Q7ZK1M2N8P3R5T6", Text: "4Q7Z-K1M2 · card …7984 · balance 28.50"},
+		},
+	}
+}
+
+// DeskShots are states of the cashier's page by name.
+func DeskShots() map[string]ui.DeskState {
+	now := time.Now()
+	torn := ui.OpenSale{Sale: "4Q7ZK1M2N8P3R5T6", Claim: "4Q7Z-K1M2", CardNumber: "3105170010170907984", Amount: 5000,
+		Since: now.Add(-47 * time.Minute), State: ui.OpenUnknown, Origin: "torn", Paid: fen(5000), BankCard: "622588******0001", RRN: "632602000125",
+		Actions: []ui.DeskOffer{{Name: ui.DeskProve}, {Name: ui.DeskRewrite, WhyNot: ui.WhyUnknown}, {Name: ui.DeskWithdraw, WhyNot: ui.WhyUnknown}, {Name: ui.DeskHandOver}}}
+	other := ui.OpenSale{Sale: "9B3XW5V8Y2H4J6K1", Claim: "9B3X-W5V8", CardNumber: "3105170010170907992", Amount: 2000,
+		Since: now.Add(-26 * time.Hour), State: ui.OpenEvidenceHeld, Origin: "torn", Paid: fen(2000), BankCard: "622588******0019", RRN: "632502000977",
+		LockedBy: "mei", Actions: []ui.DeskOffer{{Name: ui.DeskProve, WhyNot: ui.WhyNoCard}}}
+	back := ui.OpenSale{Sale: "C0C0C0C0C0C0C0C0", Claim: "C0C0-C0C0", CardNumber: "3105170010170908008", Amount: 10000,
+		Since: now.Add(-3 * time.Minute), State: ui.OpenReversalOwed, Origin: "torn", Paid: fen(10000), BankCard: "622588******0001", RRN: "632602000130",
+		Actions: []ui.DeskOffer{{Name: ui.DeskWithdraw, WhyNot: ui.WhyAlreadyBack}}}
+	reader := ui.DeviceState{Role: "desk", Name: "Virtual PCD 00 02", State: "ok"}
+	card := &ui.DeskCard{Number: "3105170010170907984", Family: "tunion", Balance: 2850, Counter: 2, Expiry: "20311231",
+		Log: History(), Sale: torn.Sale, Verdict: &ui.DeskVerdict{}}
+	disproved, proven := *card, *card
+	disproved.Verdict = &ui.DeskVerdict{Outcome: entry.NotDone, By: "counter"}
+	proven.Balance, proven.Counter, proven.Verdict, proven.Sale = 7850, 3, &ui.DeskVerdict{Outcome: entry.Done, By: "tac"}, ""
+	offered := torn
+	offered.State = ui.OpenOffered
+	offered.Actions = []ui.DeskOffer{{Name: ui.DeskRewrite}, {Name: ui.DeskWithdraw}, {Name: ui.DeskHandOver}}
+	result := func(what string) *ui.DeskResult {
+		return &ui.DeskResult{Name: ui.DeskRewrite, Result: what, Sale: torn.Sale, Claim: torn.Claim, CardNumber: torn.CardNumber, Amount: 5000,
+			OldBalance: fen(2850), NewBalance: fen(7850), BankCard: torn.BankCard, RRN: torn.RRN, Who: "mei", At: now}
+	}
+	return map[string]ui.DeskState{
+		"calm":    {Rev: 1, Kiosk: "K-0017", HostUp: true, Reader: reader},
+		"open":    {Rev: 2, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{other, torn, back}},
+		"card":    {Rev: 3, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{other, torn, back}, Card: card},
+		"busy":    {Rev: 4, Kiosk: "K-0017", HostUp: false, Reader: reader, Open: []ui.OpenSale{torn}, Card: card, Busy: ui.DeskProve},
+		"offered": {Rev: 5, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{offered}, Card: &disproved, Result: result(ui.ResultNotThere)},
+		"written": {Rev: 6, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{other}, Card: &proven, Result: result(ui.ResultWritten)},
+	}
+}
+
+// FleetState is three kiosks, one of them in trouble.
+func FleetState() ui.FleetState {
+	now := time.Now()
+	journal := benchState().Journal
+	good := []ui.DeviceState{
+		{Role: "transit", Name: "ACS ACR1252 00 00", State: "ok", Since: now.Add(-9 * time.Hour)},
+		{Role: "bank", Name: "ACS ACR1252 00 01", State: "ok", Since: now.Add(-9 * time.Hour)},
+		{Role: "pinpad", Name: "ttyUSB0", State: "ok", Since: now.Add(-9 * time.Hour)},
+		{Role: "journal", Name: "bbolt", State: "ok", Since: now.Add(-9 * time.Hour)},
+		{Role: "switch", Name: "payment host", State: "ok", Since: now.Add(-2 * time.Hour)},
+	}
+	bad := append([]ui.DeviceState(nil), good...)
+	bad[2] = ui.DeviceState{Role: "pinpad", Name: "ttyUSB0", State: "down", Code: "no answer", Since: now.Add(-21 * time.Minute)}
+	return ui.FleetState{Now: now, Kiosks: []ui.Kiosk{
+		{ID: "K-0017", Place: "Xujiahui, hall 2", Version: "0.2.0", LinkUp: true, LastSeen: now.Add(-3 * time.Second), LastSync: now.Add(-8 * time.Second),
+			JournalSeq: 12873, ChainOK: true, Epoch: "5f0c9ab1e2d34c5f", Devices: good, Screen: ui.ScreenIdle, Recent: journal},
+		{ID: "K-0018", Place: "Xujiahui, hall 3", Version: "0.2.0", LinkUp: true, LastSeen: now.Add(-5 * time.Second), LastSync: now.Add(-8 * time.Second),
+			Owed: 1, OldestOwed: now.Add(-40 * time.Minute), OpenRewrites: 1, Unresolved: 1, JournalSeq: 9911, ChainOK: true, Epoch: "00aa9ab1e2d34c5f",
+			Devices: bad, Screen: ui.ScreenOffline, Recent: journal,
+			Rewrites: []ui.Rewrite{{Sale: "4Q7ZK1M2N8P3R5T6", Claim: "4Q7Z-K1M2", CardNumber: "3105170010170907984", Amount: 5000,
+				Since: now.Add(-47 * time.Minute), State: ui.OpenUnknown, Origin: "torn", Owner: "K-0018"}}},
+		{ID: "K-0021", Place: "People's Square", Version: "0.1.9", LastSeen: now.Add(-26 * time.Hour), LastSync: now.Add(-27 * time.Hour),
+			Owed: 2, Unshipped: 14, JournalSeq: 40210, ChainOK: true, Devices: good},
+		{ID: "K-0030", Place: "Pudong Airport", Version: "0.2.0", LinkUp: true, LastSeen: now.Add(-1 * time.Second), LastSync: now.Add(-1 * time.Second),
+			JournalSeq: 77, ChainOK: false, ChainNote: "entry 78 does not follow from entry 77", Devices: good},
+	}}
+}
