@@ -37,6 +37,7 @@ type purseCard struct {
 	field   topup.Place // "" if in nobody's field
 	laid    bool
 	armed   string // "before" or "after"
+	lays    int    // how often it was laid: who takes it away must mean this time
 }
 
 type bankCard struct {
@@ -156,7 +157,7 @@ func (l *Lab) Lay(name string, place topup.Place) error {
 	if slot == nil {
 		return errors.New("the kiosk has no power: switch it on")
 	}
-	if err := l.Remove(name); err != nil {
+	if err := l.leave(name, place); err != nil {
 		return err
 	}
 	if err := slot.Insert(c.Purse); err != nil {
@@ -164,9 +165,28 @@ func (l *Lab) Lay(name string, place topup.Place) error {
 	}
 	l.mu.Lock()
 	c.field, c.laid = place, true
+	c.lays++
 	l.mu.Unlock()
 	l.change()
 	return nil
+}
+
+// leave takes the card out of where it is, and from that place any card that
+// is leaving by itself.
+func (l *Lab) leave(name string, place topup.Place) error {
+	l.mu.Lock()
+	going := []string{name}
+	for other, c := range l.purses {
+		if c.field == place && !c.laid {
+			going = append(going, other)
+		}
+	}
+	l.mu.Unlock()
+	var errs []error
+	for _, n := range going {
+		errs = append(errs, l.Remove(n))
+	}
+	return errors.Join(errs...)
 }
 
 // Remove takes a card out of whatever field it is in.
@@ -205,19 +225,24 @@ func (l *Lab) Tap(ctx context.Context, name string, place topup.Place) error {
 		}
 		return state.Live.Front
 	}
-	before := console().Session
+	seen := func() uint64 {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return l.seen[place]
+	}
+	before := seen()
 	if err := l.Lay(name, place); err != nil {
 		return err
 	}
 	c, _ := l.purse(name)
 	l.mu.Lock()
 	c.laid = false
+	mine := c.lays
 	l.mu.Unlock()
-	seen := l.until(ctx, st, func() bool { s := console().Session; return s != 0 && s != before })
-	if seen != nil {
-		return fmt.Errorf("the kiosk did not see %s: %w", name, seen)
+	if err := l.until(ctx, st, func() bool { return seen() > before }); err != nil {
+		return fmt.Errorf("the kiosk did not see %s: %w", name, err)
 	}
-	session := console().Session
+	session := seen()
 	go func() {
 		defer l.change()
 		_ = l.until(context.Background(), st, func() bool {
@@ -226,9 +251,9 @@ func (l *Lab) Tap(ctx context.Context, name string, place topup.Place) error {
 			return now.Session != session || !wanted
 		})
 		l.mu.Lock()
-		mine := c.field == place && !c.laid
+		there := c.field == place && !c.laid && c.lays == mine
 		l.mu.Unlock()
-		if mine && place == topup.Front {
+		if there && place == topup.Front {
 			_ = l.Remove(name)
 		}
 	}()
@@ -326,6 +351,9 @@ func (l *Lab) until(ctx context.Context, st interface{ Done() <-chan struct{} },
 		select {
 		case <-tick.C:
 		case <-st.Done():
+			if ok() {
+				return nil
+			}
 			return errors.New("the kiosk has lost its power")
 		case <-ctx.Done():
 			return context.Cause(ctx)

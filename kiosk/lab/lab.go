@@ -20,6 +20,7 @@ import (
 	"buka/kiosk/station"
 	"buka/sync/host"
 	"buka/sync/host/fleetside"
+	"buka/topup"
 )
 
 // Options of a lab.
@@ -59,6 +60,7 @@ type Lab struct {
 	power   context.CancelFunc
 	off     chan struct{} // closed when the running station has ended
 	fields  fields
+	seen    map[topup.Place]uint64 // the last presence of a card that the core took in
 	cutAt   string
 	onShown func(string)
 	opened  bool

@@ -41,7 +41,7 @@ func (l *Lab) PowerOn() error {
 	}
 	ctx, cut := context.WithCancel(context.Background())
 	off := make(chan struct{})
-	l.station, l.power, l.off = st, cut, off
+	l.station, l.power, l.off, l.seen = st, cut, off, map[topup.Place]uint64{}
 	st.Engine().Watch(func() { l.shown(st) })
 	go func() {
 		defer close(off)
@@ -55,14 +55,14 @@ func (l *Lab) PowerOn() error {
 
 // shown tells a script each screen, in order, none left out.
 func (l *Lab) shown(st *station.Station) {
+	state, failed := st.Engine().State()
 	l.mu.Lock()
 	f := l.onShown
-	l.mu.Unlock()
-	if f == nil {
-		return
+	for _, c := range []topup.Console{state.Live.Front, state.Live.Desk} {
+		l.seen[c.Place] = max(l.seen[c.Place], c.Session)
 	}
-	state, failed := st.Engine().State()
-	if failed == nil {
+	l.mu.Unlock()
+	if failed == nil && f != nil {
 		f(st.Core().Look(state).Screen)
 	}
 }

@@ -68,7 +68,8 @@ func (j *journal) replay() (topup.Durable, error) {
 		}
 		from = last.Seq + 1
 	}
-	return d, j.fold(&d, from, 0)
+	err = j.fold(&d, from, 0)
+	return d, err
 }
 
 // fold applies entries from number from on, to number to (0: the end).
