@@ -2,6 +2,7 @@ package host
 
 import (
 	"context"
+	"crypto/tls"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -19,9 +20,10 @@ import (
 
 // Config of a Host. Only Dir is wanted.
 type Config struct {
-	Dir    string // holds host.db and host.key; made if it is not there
-	Keys   Keys   // zero master keys: DefaultKeys
-	Listen string // of the switch link; default 127.0.0.1:0
+	Dir    string      // holds host.db and host.key; made if it is not there
+	Keys   Keys        // zero master keys: DefaultKeys
+	Listen string      // of the switch link; default 127.0.0.1:0
+	TLS    *tls.Config // of the switch link; nil: plain TCP
 	Logger *slog.Logger
 	Clock  func() time.Time // default time.Now
 
@@ -70,6 +72,9 @@ func Open(ctx context.Context, cfg Config) (*Host, error) {
 	ln, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("host: switch link: %w", err), db.Close())
+	}
+	if cfg.TLS != nil {
+		ln = tls.NewListener(ln, cfg.TLS)
 	}
 	h := &Host{cfg: cfg, log: cfg.Logger, db: db, writing: make(chan struct{}, 1), addr: ln.Addr()}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
@@ -126,8 +131,8 @@ func (c *Config) fill() (err error) {
 // SwitchAddr is where the switch link listens.
 func (h *Host) SwitchAddr() string { return h.addr.String() }
 
-// DB is the database, for whoever shares it. Read from it freely; write through
-// Write.
+// DB is the database, for whoever shares it. Read from it freely, but without a
+// transaction: each takes the write lock when it begins. Write through Write.
 func (h *Host) DB() *sql.DB { return h.db }
 
 // Now is the host's clock.
