@@ -15,7 +15,7 @@ import (
 )
 
 // families that are loaded as a PBOC purse is.
-var families = []string{"tunion", "pboc"}
+var families = []string{"tunion", "city", "pboc"}
 
 // loadOf takes an attempt to what the MACs are computed over. "" or the code
 // that refuses it.
@@ -48,12 +48,12 @@ func (h *Host) loadOf(a entry.Attempt) (l pboc.Load, asn pboc.ASN, code string) 
 
 // mac1OK says whether the card itself made this attempt's MAC1.
 func (h *Host) mac1OK(l pboc.Load, asn pboc.ASN, mac1 []byte) bool {
-	return len(mac1) == 4 && l.MAC1(h.cfg.Keys.card(h.cfg.Keys.Load, asn)).Equal(pboc.MAC(mac1))
+	return len(mac1) == 4 && l.MAC1(h.diversified(h.masters.Load().load, asn)).Equal(pboc.MAC(mac1))
 }
 
 // tacOK says whether the TAC is that of exactly this load.
 func (h *Host) tacOK(l pboc.Load, asn pboc.ASN, tac []byte) bool {
-	return len(tac) == 4 && l.TAC(h.cfg.Keys.card(h.cfg.Keys.TAC, asn)).Equal(pboc.MAC(tac))
+	return len(tac) == 4 && l.TAC(h.diversified(h.masters.Load().tac, asn)).Equal(pboc.MAC(tac))
 }
 
 // mayLoad says whether the authority would load this card now: "" or the code.
@@ -135,7 +135,7 @@ func (h *Host) authorise(ctx context.Context, tx *sql.Tx, r *switchlink.Request)
 	}
 	at := h.Now().In(h.cfg.Zone)
 	l.Date, l.Time = pboc.Stamp(at)
-	mac2 := l.MAC2(h.cfg.Keys.card(h.cfg.Keys.Load, asn))
+	mac2 := l.MAC2(h.diversified(h.masters.Load().load, asn))
 	a.Code, a.MAC2, a.Stamp = switchlink.CodeApproved, mac2[:], entry.Stamp(at.Format("20060102150405"))
 	id, err := h.writeLedger(ctx, tx, r, string(a.Stamp), true, "authorised")
 	a.RRN = rrn(id)
