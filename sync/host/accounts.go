@@ -81,6 +81,13 @@ func (h *Host) NetDebits(ctx context.Context, pan string) (money.Fen, error) {
 	return money.Fen(sum), err
 }
 
+// TotalDebits is NetDebits over all accounts.
+func (h *Host) TotalDebits(ctx context.Context) (money.Fen, error) {
+	var sum int64
+	err := h.db.QueryRowContext(ctx, `SELECT coalesce(sum(amount), 0) FROM payments WHERE code = '00' AND reversed = 0`).Scan(&sum)
+	return money.Fen(sum), err
+}
+
 // Funds is what an account may still spend. ErrNoAccount.
 func (h *Host) Funds(ctx context.Context, pan string) (money.Fen, error) {
 	var funds int64

@@ -65,13 +65,15 @@ func (h *Host) mayLoad(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (
 		return l, asn, code, nil
 	case !h.mac1OK(l, asn, a.MAC1):
 		return l, asn, switchlink.CodeSecurity, nil
+	}
+	if _, err := h.remember(ctx, tx, a); err != nil {
+		return l, asn, "", err
+	}
+	switch {
 	case a.Amount == 0:
 		return l, asn, switchlink.CodeAmount, nil
 	case a.Amount > h.cfg.MaxLoad || a.NewBalance() > h.cfg.MaxBalance:
 		return l, asn, switchlink.CodeLimit, nil
-	}
-	if _, err := h.remember(ctx, tx, a); err != nil {
-		return l, asn, "", err
 	}
 	barred, err := h.barred(ctx, tx, r)
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 
 	"buka/internal/entry"
 	"buka/internal/money"
+	"buka/sync/switchlink"
 )
 
 func TestEligible(t *testing.T) {
@@ -171,4 +172,46 @@ func TestConfirmations(t *testing.T) {
 			t.Errorf("sale %d: %+v, %v; want %+v", n, got, err, want)
 		}
 	}
+}
+
+// TestRepeatsMayRememberLess: a confirmation and a void are known by the attempt
+// they speak of, whatever else their later sendings say.
+func TestRepeatsMayRememberLess(t *testing.T) {
+	w := newWorld(t, nil)
+	w.pay(w.payment(saleID(1), 50_00, testPIN), "00")
+	void := w.authorise(saleID(1), attempt(testNumber, 2, 10_00, 50_00, 1), "00")
+	used := w.authorise(saleID(1), attempt(testNumber, 2, 10_00, 50_00, 2), "00")
+	v := switchlink.Void{STAN: w.next(), Batch: w.batch, Sale: saleID(1), Attempt: void}
+	f := switchlink.Confirmation{STAN: w.next(), Batch: w.batch, Sale: saleID(1), Attempt: used, TAC: tacOf(used), By: "card"}
+	for range 2 {
+		if got, err := w.client.VoidLoad(w.ctx(), v); err != nil || got.Code != "00" {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		if got, err := w.client.ConfirmLoad(w.ctx(), f); err != nil || got.Code != "00" {
+			t.Fatalf("%+v, %v", got, err)
+		}
+		v.Repeat, v.Attempt.At, v.Attempt.STAN = true, "", 0
+		f.Repeat, f.By, f.Attempt.At = true, "tac", ""
+	}
+	f.TAC = entry.Hex{1, 2, 3, 4}
+	if got, err := w.client.ConfirmLoad(w.ctx(), f); err != nil || got.Code != "94" {
+		t.Fatalf("another TAC under the same key: %+v, %v", got, err)
+	}
+}
+
+// TestOtherMasters: cards of another issuer are met after SetIssuerKeys.
+func TestOtherMasters(t *testing.T) {
+	w := newWorld(t, nil)
+	a := attempt(testNumber, 2, 10_00, 50_00, 1)
+	ask := func(want string) {
+		t.Helper()
+		if got, err := w.client.Eligible(w.ctx(), w.query(saleID(1), a)); err != nil || got.Code != want {
+			t.Fatalf("%+v, %v; want %s", got, err, want)
+		}
+	}
+	k := DefaultKeys()
+	w.host.SetIssuerKeys(k.TAC, k.Load)
+	ask("63")
+	w.host.SetIssuerKeys(k.Load, k.TAC)
+	ask("00")
 }

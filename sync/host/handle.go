@@ -190,6 +190,12 @@ func (h *Host) digest(r *switchlink.Request) ([]byte, error) {
 	if r.PAN != "" {
 		c.PAN = h.panHash(r.PAN)
 	}
+	if r.Kind == switchlink.KindConfirm || r.Kind == switchlink.KindVoid {
+		// Which attempt it was is enough: what a kiosk remembers beside may differ
+		// between sendings, and must not keep it from being heard.
+		c.Attempt = entry.Attempt{Card: r.Attempt.Card, Slot: r.Attempt.Slot, Random: r.Attempt.Random, Amount: r.Attempt.Amount}
+		c.By = ""
+	}
 	b, err := json.Marshal(c)
 	if err != nil {
 		return nil, err

@@ -48,6 +48,7 @@ type Host struct {
 	db      *sql.DB
 	writing chan struct{} // capacity 1: one writer at a time
 	gate    atomic.Pointer[Gate]
+	masters atomic.Pointer[issuer]
 	server  *switchlink.Server
 	addr    net.Addr
 	ctx     context.Context
@@ -79,6 +80,7 @@ func Open(ctx context.Context, cfg Config) (*Host, error) {
 	h := &Host{cfg: cfg, log: cfg.Logger, db: db, writing: make(chan struct{}, 1), addr: ln.Addr()}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.SetGate(cfg.Gate)
+	h.SetIssuerKeys(cfg.Keys.Load, cfg.Keys.TAC)
 	h.server = switchlink.NewServer(switchlink.ServerConfig{Handler: h, Logger: cfg.Logger})
 	h.done.Go(func() {
 		if err := h.server.Serve(ln); err != nil {

@@ -42,10 +42,17 @@ func DefaultKeys() Keys {
 	return k
 }
 
-// card derives the key of one card.
-func (k Keys) card(master pboc.Key, asn pboc.ASN) pboc.Key {
-	if k.Issuer != nil {
-		return master.DiversifyTwo(asn, *k.Issuer)
+// issuer are the master keys that loads are verified with.
+type issuer struct{ load, tac pboc.Key }
+
+// SetIssuerKeys puts other master keys in place, for cards that are met from now
+// on.
+func (h *Host) SetIssuerKeys(load, tac pboc.Key) { h.masters.Store(&issuer{load, tac}) }
+
+// diversified derives the key of one card.
+func (h *Host) diversified(master pboc.Key, asn pboc.ASN) pboc.Key {
+	if two := h.cfg.Keys.Issuer; two != nil {
+		return master.DiversifyTwo(asn, *two)
 	}
 	return master.Diversify(asn.X())
 }

@@ -13,7 +13,7 @@ func (c *Client) SignOn(ctx context.Context, stan uint32) (SignOn, error) {
 }
 
 // Echo asks whether the host is there (0820). The client does so by itself on an
-// idle link.
+// idle link, with STAN 0: take another.
 func (c *Client) Echo(ctx context.Context, stan uint32) error {
 	a, err := c.ask(ctx, &Request{Kind: KindEcho, STAN: stan})
 	if err == nil && !Approved(a.Code) {

@@ -189,13 +189,16 @@ func (c *Client) ask(ctx context.Context, r *Request) (Response, error) {
 func (c *Client) exchange(ctx context.Context, call *call) (*Message, error) {
 	timer := time.NewTimer(time.Until(call.deadline))
 	defer timer.Stop()
+	taken := false
 	select {
 	case c.owner.calls <- call:
+		taken = true
 	case <-c.owner.ctx.Done():
-		return nil, ErrNotSent
 	case <-ctx.Done():
-		return nil, ErrNotSent
 	case <-timer.C:
+	}
+	if !taken {
+		clear(call.frame)
 		return nil, ErrNotSent
 	}
 	select {

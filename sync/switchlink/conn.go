@@ -49,11 +49,13 @@ type result struct {
 	err     error
 }
 
-// end gives the caller its result unless it has gone.
+// end gives the caller its result unless it has gone. Only the owner calls it;
+// the frame is overwritten by whoever took the call to its end.
 func (c *call) end(r result) bool {
 	if c.state.Swap(callOver) == callOver {
 		return false
 	}
+	clear(c.frame)
 	c.answer <- r
 	return true
 }
@@ -244,7 +246,9 @@ func (o *owner) watch(now time.Time) {
 
 func (o *owner) test() {
 	if c := o.echo(); c != nil {
-		o.probe = c
 		o.send(c)
+		if o.waiters[c.key] == c { // neither refused nor lost with the connection
+			o.probe = c
+		}
 	}
 }

@@ -3,6 +3,7 @@ package switchlink
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -163,6 +164,13 @@ func (s *Server) serveConn(conn net.Conn) {
 }
 
 func (s *Server) answer(f Frame, m *Message, out *answers) {
+	defer func() {
+		// One bad request must not take the others' host away. What it began is
+		// rolled back, and nothing is answered: the outcome is unknown.
+		if p := recover(); p != nil {
+			s.cfg.Logger.Error("switch host: a request broke its handler", "message", m, "panic", fmt.Sprint(p))
+		}
+	}()
 	r, err := DecodeRequest(m)
 	m.Zero()
 	defer r.PINBlock.Zero()
