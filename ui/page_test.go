@@ -157,7 +157,7 @@ func TestKeyTexts(t *testing.T) {
 		{"unfinished", "en", []string{"4Q7Z-K1M2", "/claim.png?c=4Q7Z-K1M2", "400 123 4567", "Your money is safe"}},
 		{"offline", "zh", []string{"补登", "现在可以在这里办理"}},
 		{"idle-offline", "en", []string{"No bank payments just now", "already paid for"}},
-		{"out-of-service", "en", []string{"cannot reach its card reader", "Nothing was taken"}},
+		{"out-of-service", "en", []string{"cannot reach its card reader", "No more money is taken"}},
 	} {
 		for _, shot := range sample.Screens() {
 			if shot.Name != row.shot {

@@ -71,7 +71,7 @@ func art(s Screen) string {
 	case ScreenDone:
 		return "art-done"
 	case ScreenDeclined:
-		return "art-note"
+		return declinedArt(s.Reason)
 	case ScreenUnfinished:
 		return "art-safe"
 	case ScreenContact:
@@ -82,6 +82,22 @@ func art(s Screen) string {
 		return "art-rest"
 	}
 	return "art-wait"
+}
+
+// declinedArt shows which of the cards a refusal is about, or that money is
+// on its way back.
+func declinedArt(r Reason) string {
+	switch r {
+	case ReasonExpired, ReasonNotYetValid, ReasonBlocked, ReasonUnknownKind, ReasonUnknownIssuer, ReasonAtLimit, ReasonNotEligible,
+		ReasonCardPIN, ReasonCardUnread, ReasonOtherCard, ReasonTwoCards, ReasonCardGone, ReasonReaderBusy, ReasonStopped, ReasonTimeout,
+		ReasonAuthorityWait, ReasonPaidNotWritten:
+		return "art-refused"
+	case ReasonWriteRefusedMoneyBack, ReasonLoadRefusedMoneyBack, ReasonStoppedMoneyBack, ReasonTimeoutMoneyBack, ReasonMoneyBackPending:
+		return "art-back"
+	case ReasonWriteUnknown:
+		return "art-safe"
+	}
+	return "art-note"
 }
 
 // sound names what is to be heard.

@@ -17,6 +17,8 @@ import (
 
 type step = chromedp.Action[chromedp.Void]
 
+type shooter func(name string, s size, steps ...step) error
+
 // size is a window to photograph in.
 type size struct {
 	name string
@@ -43,7 +45,7 @@ func (g *gallery) photograph(base, dir, only string) error {
 		return err
 	}
 	shoot := func(name string, s size, steps ...step) error {
-		if !strings.Contains(name, only) && !strings.HasSuffix(name, "sign-in") {
+		if !strings.Contains(name, only) && !strings.HasSuffix(name, "sign-in") && name != "undo" {
 			return nil
 		}
 		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -70,11 +72,41 @@ func (g *gallery) photograph(base, dir, only string) error {
 			}
 		}
 	}
+	if err := g.eased(base, shoot); err != nil {
+		return err
+	}
 	return g.staff(base, shoot)
 }
 
+// eased photographs some screens with larger text, high contrast and help.
+func (g *gallery) eased(base string, shoot shooter) error {
+	for _, s := range sample.Screens() {
+		if s.Name != "amount" && s.Name != "unfinished" && s.Name != "hold" && s.Name != "done" {
+			continue
+		}
+		s.Screen.Lang = "en"
+		g.passenger.Set(s.Screen)
+		for _, button := range []string{"text-size", "contrast", "help"} {
+			for _, window := range []size{upright, laptop} {
+				press := chromedp.Steps(chromedp.WaitReady(`html[data-link="up"]`), chromedp.Click("#"+button))
+				if err := shoot(s.Name+"-"+button+"-"+window.name, window, chromedp.Navigate(base+"/"), press); err != nil {
+					return err
+				}
+				if button == "help" {
+					button = "help-close"
+				}
+				if err := shoot("undo", window, chromedp.Navigate(base+"/"), chromedp.WaitReady(`html[data-link="up"]`), chromedp.Click("#"+button)); err != nil {
+					return err
+				}
+				button = strings.TrimSuffix(button, "-close")
+			}
+		}
+	}
+	return nil
+}
+
 // staff photographs the pages for a desk.
-func (g *gallery) staff(base string, shoot func(string, size, ...step) error) error {
+func (g *gallery) staff(base string, shoot shooter) error {
 	for _, code := range lang.Codes() {
 		if err := shoot("bench-"+code, desk, chromedp.Navigate(base+"/bench?lang="+code)); err != nil {
 			return err
