@@ -46,16 +46,16 @@ func keysOf(t reflect.Type, prefix string) []string {
 
 func TestErrorsNameTheLine(t *testing.T) {
 	for change, want := range map[string]string{
-		`kiosk = "K0001"|kiosk = "a b"`:                           "kiosk",
-		`place = ""|colour = "red"`:                               "colour: no such key",
-		`max_balance = "1000.00"|max_balance = "many"`:            "",
-		`baud = 9600|baud = "fast"`:                               "",
-		`timeout = "10s"|timeout = "soon"`:                        "",
-		`warn = "20s"|warn = "5s"`:                                "sale.warn",
-		`transit = "Virtual PCD 00 00"|transit = "("`:             "readers.transit",
-		`terminal = "112233445566"|terminal = "1122"`:             "purse.terminal",
+		`kiosk = "K0001"|kiosk = "a b"`:                          "kiosk",
+		`place = ""|colour = "red"`:                              "colour: no such key",
+		`max_balance = "1000.00"|max_balance = "many"`:           "",
+		`baud = 9600|baud = "fast"`:                              "",
+		`timeout = "10s"|timeout = "soon"`:                       "",
+		`warn = "20s"|warn = "5s"`:                               "sale.warn",
+		`transit = "Virtual PCD 00 00"|transit = "("`:            "readers.transit",
+		`terminal = "112233445566"|terminal = "1122"`:            "purse.terminal",
 		`amounts = ["10.00", "20.00"|amounts = ["0.00", "20.00"`: "sale.amounts",
-		`[fleet]|[fleet`:                                          "",
+		`[fleet]|[fleet`:                                         "",
 	} {
 		from, to, _ := strings.Cut(change, "|")
 		text := strings.Replace(string(Example), from, to, 1)

@@ -167,7 +167,7 @@ func (l *Lab) Lay(name string, place topup.Place) error {
 	c.field, c.laid = place, true
 	c.lays++
 	l.mu.Unlock()
-	l.change()
+	l.changed()
 	return nil
 }
 
@@ -244,7 +244,7 @@ func (l *Lab) Tap(ctx context.Context, name string, place topup.Place) error {
 	}
 	session := seen()
 	go func() {
-		defer l.change()
+		defer l.changed()
 		_ = l.until(context.Background(), st, func() bool {
 			now := console()
 			wanted := now.Wants() && place == topup.Front || place == topup.Desk
@@ -285,13 +285,13 @@ func (l *Lab) PresentBank(ctx context.Context, name string) error {
 	if err := slot.Insert(c.Bank); err != nil {
 		return err
 	}
-	l.change()
+	l.changed()
 	err = l.until(ctx, st, func() bool {
 		s, _ := st.Engine().State()
 		return s.Live.Front.Phase != topup.Paying || s.Live.Front.Notice != ""
 	})
 	removed := l.Remove(name)
-	l.change()
+	l.changed()
 	if err != nil {
 		return fmt.Errorf("the bank card was not taken in: %w", err)
 	}
@@ -322,7 +322,7 @@ func (l *Lab) Tear(name, when string) error {
 			l.mu.Lock()
 			c.armed, c.field, c.laid = "", "", false
 			l.mu.Unlock()
-			l.change()
+			l.changed()
 		}()
 	}})
 	return nil

@@ -20,7 +20,9 @@ import (
 	"buka/kiosk/station"
 	"buka/sync/host"
 	"buka/sync/host/fleetside"
+	"buka/sync/host/operator"
 	"buka/topup"
+	"buka/ui"
 )
 
 // Options of a lab.
@@ -37,9 +39,9 @@ type Options struct {
 
 // Lab is the world.
 type Lab struct {
-	opts   Options
-	log    *slog.Logger
-	change func() // told after every change of a virtual device
+	opts  Options
+	log   *slog.Logger
+	faces *faces
 
 	toSwitch, toFleet *cable
 	Faults            host.Faults
@@ -63,7 +65,8 @@ type Lab struct {
 	seen    map[topup.Place]uint64 // the last presence of a card that the core took in
 	cutAt   string
 	onShown func(string)
-	opened  bool
+	hostHow string
+	hostArg string
 }
 
 type listening struct{ swtch, fleet string }
@@ -83,14 +86,14 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 		o.Kiosk = "K0001"
 	}
 	l := &Lab{
-		opts: o, log: o.Log, change: func() {}, toSwitch: newCable(), toFleet: newCable(),
+		opts: o, log: o.Log, toSwitch: newCable(), toFleet: newCable(),
 		purses: map[string]*purseCard{}, banks: map[string]*bankCard{}, stopPCSCD: func() {},
 		listen: listening{"127.0.0.1:0", "127.0.0.1:0"}, fields: fields{},
 	}
+	l.faces = newFaces(l)
 	if err := l.open(ctx); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	l.opened = true
 	return l, nil
 }
 
@@ -205,7 +208,7 @@ func (l *Lab) KillHost() error {
 func (l *Lab) openPad() error {
 	ksn := pin.KSN{0xFF, 0xFF, 0x98, 0x76, 0x54, 0x32, 0x10, 0xE0, 0x00, 0x00}
 	pad, err := virtualpad.Open(virtualpad.Config{
-		Dir: l.path("pinpad"), IK: pin.InitialKey(l.keys().BDK, ksn), KSN: ksn, OnChange: func() { l.change() }, Logger: l.log,
+		Dir: l.path("pinpad"), IK: pin.InitialKey(l.keys().BDK, ksn), KSN: ksn, OnChange: l.changed, Logger: l.log,
 	})
 	if err != nil {
 		return fmt.Errorf("virtual PIN pad: %w", err)
@@ -263,7 +266,7 @@ func (l *Lab) Network(link string, up bool) error {
 	default:
 		return fmt.Errorf("%q is no link: both, switch or fleet", link)
 	}
-	l.change()
+	l.changed()
 	return nil
 }
 
@@ -274,8 +277,11 @@ func (l *Lab) dialSwitch(ctx context.Context) (net.Conn, error) {
 	return l.toSwitch.dial(ctx, "tcp", addr)
 }
 
-// OnChange has f told after every change of a virtual device.
-func (l *Lab) OnChange(f func()) { l.change = f }
+// changed tells the pages that a virtual device is not as it was.
+func (l *Lab) changed() { l.faces.tell() }
+
+// Fleet is the operator's page over the host, whichever is running.
+func (l *Lab) Fleet(ctx context.Context) ui.Fleet { return operator.New(ctx, l.Side, l.log) }
 
 // Close ends everything.
 func (l *Lab) Close() error {

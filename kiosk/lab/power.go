@@ -50,6 +50,7 @@ func (l *Lab) PowerOn() error {
 		}
 		l.powerless()
 	}()
+	go l.changed()
 	return nil
 }
 
@@ -105,7 +106,7 @@ func (l *Lab) powerless() {
 	}
 	l.fields = fields{}
 	l.mu.Unlock()
-	l.change()
+	l.changed()
 }
 
 // CutAt cuts the power right after an entry of that kind is durable, once.

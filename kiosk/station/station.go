@@ -355,6 +355,9 @@ func (s *Station) grown() {
 // DataFile gives a path in the data directory.
 func (s *Station) DataFile(name string) string { return filepath.Join(s.cfg.Data, name) }
 
+// Readers is what is known of the readers.
+func (s *Station) Readers() []reader.State { return s.parts.Readers.Readers() }
+
 // Journal is for reading.
 func (s *Station) Journal() *store.Store { return s.journal.Store }
 
