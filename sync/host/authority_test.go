@@ -215,3 +215,26 @@ func TestOtherMasters(t *testing.T) {
 	w.host.SetIssuerKeys(k.Load, k.TAC)
 	ask("00")
 }
+
+// TestWhatTheHostAuthorisedCounts: a TAC over other data than the ledger's does
+// not confirm; a load that is proven stays so; a void that came before its
+// authorisation is no authorisation.
+func TestWhatTheHostAuthorisedCounts(t *testing.T) {
+	w := newWorld(t, nil)
+	w.pay(w.payment(saleID(1), 50_00, testPIN), "00")
+	w.void(saleID(1), attempt(testNumber, 2, 10_00, 50_00, 9), "00")
+	a := w.authorise(saleID(1), attempt(testNumber, 2, 10_00, 50_00, 1), "00")
+	got, err := w.client.VerifyCounter(w.ctx(), w.query(saleID(1), a), attempt(testNumber, 3, 60_00, 1, 2))
+	if err != nil || got.Ledger != entry.LedgerOnly {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	other := a
+	other.At = "20260115093016"
+	w.confirm(saleID(1), other, tacOf(other), "63")
+	w.confirm(saleID(1), other, tacOf(a), "00")
+	w.confirm(saleID(1), a, entry.Hex{1, 2, 3, 4}, "63")
+	s, err := w.host.Sale(w.ctx(), saleID(1))
+	if err != nil || s != (SaleState{Paid: 50_00, Credited: 50_00, Disputed: 2}) {
+		t.Fatalf("%+v, %v", s, err)
+	}
+}

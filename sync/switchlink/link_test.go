@@ -306,3 +306,16 @@ func TestVerdictsOfAnotherCounter(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestDownAfterSilence: a request without an answer takes the link down until
+// something is answered again, here the link test.
+func TestDownAfterSilence(t *testing.T) {
+	h := newRawHost(t)
+	c := dialTo(t, Config{Addr: h.ln.Addr().String(), Timeout: 200 * time.Millisecond})
+	soon(t, "up", func() bool { return c.State().Up })
+	before := c.State().Since
+	if _, err := c.Reverse(bg(), testReversal(5)); !errors.Is(err, ErrNoAnswer) {
+		t.Fatal(err)
+	}
+	soon(t, "down and up again", func() bool { s := c.State(); return s.Up && s.Since.After(before) })
+}
