@@ -65,9 +65,9 @@ func run(ctx context.Context, cmd *cobra.Command, cfg config.Config, log *slog.L
 		return fmt.Errorf("pages: %w (listen in the configuration)", err)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "kiosk %s: passenger http://%s/, cashier http://%s/cashier\n", cfg.Kiosk, ln.Addr(), ln.Addr())
-	printFirst(cmd.OutOrStdout(), "cashier", first)
+	login.PrintFirst(cmd.OutOrStdout(), "cashier", first)
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, ln, pages) }()
+	go func() { served <- ui.Serve(ctx, ln, pages) }()
 	err = st.Run(ctx)
 	if ctx.Err() != nil {
 		return <-served
