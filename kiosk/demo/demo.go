@@ -17,22 +17,47 @@ import (
 	"buka/ui/login"
 )
 
+// Demo is a demo that is running. Tests look behind its pages through Lab.
+type Demo struct {
+	Lab *lab.Lab
+	URL string // of the passenger's page, without the slash at its end
+
+	ln    net.Listener
+	pages *ui.Server
+}
+
 // Run runs the demo until ctx ends. It prints the addresses of its pages and,
 // at the first start, the first passwords.
-func Run(ctx context.Context, out io.Writer, addr string, o lab.Options) (err error) {
+func Run(ctx context.Context, out io.Writer, addr string, o lab.Options) error {
+	d, err := Start(ctx, out, addr, o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Serve(ctx), d.Close())
+}
+
+// Start opens the lab, switches the kiosk on and listens; Serve answers. ctx
+// must live as long as the demo. Close ends what Start began.
+func Start(ctx context.Context, out io.Writer, addr string, o lab.Options) (*Demo, error) {
 	world, err := lab.Open(ctx, o)
 	if err != nil {
+		return nil, err
+	}
+	d := &Demo{Lab: world}
+	if err := d.start(ctx, out, addr, o); err != nil {
+		return nil, errors.Join(err, d.Close())
+	}
+	return d, nil
+}
+
+func (d *Demo) start(ctx context.Context, out io.Writer, addr string, o lab.Options) (err error) {
+	if err := demoCards(ctx, d.Lab); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, world.Close()) }()
-	if err := demoCards(ctx, world); err != nil {
+	if err := d.Lab.PowerOn(); err != nil {
 		return err
 	}
-	if err := world.PowerOn(); err != nil {
-		return err
-	}
-	ln, err := net.Listen("tcp", addr)
-	if err != nil {
+	if d.ln, err = net.Listen("tcp", addr); err != nil {
 		return fmt.Errorf("pages: %w (choose another with --addr)", err)
 	}
 	staff, first, err := login.Open(filepath.Join(o.Dir, "cashiers.json"), login.Options{Name: "cashier"})
@@ -43,20 +68,33 @@ func Run(ctx context.Context, out io.Writer, addr string, o lab.Options) (err er
 	if err != nil {
 		return err
 	}
-	pages, err := ui.NewServer(ui.Options{
-		Passenger: world.Passenger(), Bench: world.Bench(), Desk: world.Desk(), Fleet: world.Fleet(ctx),
+	d.pages, err = ui.NewServer(ui.Options{
+		Passenger: d.Lab.Passenger(), Bench: d.Lab.Bench(), Desk: d.Lab.Desk(), Fleet: d.Lab.Fleet(ctx),
 		DeskLogin: staff, FleetLogin: operators, Kiosk: "K0001", Logger: o.Log,
 	})
 	if err != nil {
 		return err
 	}
-	defer pages.Close()
-	base := "http://" + ln.Addr().String()
-	fmt.Fprintf(out, "Buka demo, everything virtual. Data is kept in %s.\n\n  passenger  %s/\n  bench      %s/bench\n  cashier    %s/cashier\n  operator   %s/operator\n\n", o.Dir, base, base, base, base)
+	d.URL = "http://" + d.ln.Addr().String()
+	fmt.Fprintf(out, "Buka demo, everything virtual. Data is kept in %s.\n\n  passenger  %s/\n  bench      %s/bench\n  cashier    %s/cashier\n  operator   %s/operator\n\n", o.Dir, d.URL, d.URL, d.URL, d.URL)
 	login.PrintFirst(out, "cashier", first)
 	login.PrintFirst(out, "operator", firstOperator)
 	fmt.Fprintln(out, "Put a card on the reader at the bench and look at the passenger's page. Ctrl-C ends it.")
-	return ui.Serve(ctx, ln, pages)
+	return nil
+}
+
+// Serve answers until ctx ends.
+func (d *Demo) Serve(ctx context.Context) error { return ui.Serve(ctx, d.ln, d.pages) }
+
+// Close ends the pages and the lab.
+func (d *Demo) Close() error {
+	if d.pages != nil {
+		d.pages.Close()
+	}
+	if d.ln != nil {
+		d.ln.Close() // closed already if it was served
+	}
+	return d.Lab.Close()
 }
 
 // demoCards are the cards on the bench.
