@@ -208,6 +208,7 @@ func (st *step) probed(e Probed) {
 		return
 	}
 	st.do(ReleaseCard{Place: c.Place})
+	st.outOfStep(e.Code)
 	switch {
 	case !e.Answered:
 		st.refuse(c, NoNetwork, "network-down", "no-answer")

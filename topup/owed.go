@@ -49,6 +49,7 @@ func (st *step) sent(e Sent) {
 	}
 	ended := false
 	if e.Answered {
+		st.outOfStep(e.Code)
 		ended = st.acknowledge(s, d, e.Code)
 	}
 	if ended {
@@ -72,17 +73,33 @@ func owes(s Sale, d Duty) bool {
 	return false
 }
 
+// recorded lists what says that a confirmation is committed at the host. 63, 25
+// and 12 say that it is not believed: a case for people there, with all of our
+// evidence; nothing that we could send would add to it.
+var recorded = map[string]bool{"00": true, "63": true, "25": true, "12": true}
+
+// outOfStep signs on again where the host says that we are not.
+func (st *step) outOfStep(code string) {
+	switch code {
+	case "22", "77", "97", "99", "A0", "A7":
+		if st.Live.SignedOn {
+			st.Live.SignedOn = false
+			st.do(SignOn{STAN: st.stan()})
+		}
+	}
+}
+
 // acknowledge records that an obligation has ended, if the code says so.
 func (st *step) acknowledge(s Sale, d Duty, code string) bool {
 	of := entry.Of{Sale: s.ID}
 	switch d.Kind {
 	case Confirmation:
-		if code != "00" {
+		if !recorded[code] {
 			return false
 		}
 		st.record(entry.ConfirmationAcknowledged{Of: of, Code: code})
 	case Void:
-		if code != "00" && code != "25" { // 25: there is nothing to void
+		if code != "00" && code != "25" && code != "C0" { // 25: there is nothing to void; C0: the sale is confirmed
 			return false
 		}
 		st.record(entry.VoidAcknowledged{Of: of, Code: code, STAN: d.STAN})

@@ -98,6 +98,7 @@ func (st *step) paid(e Paid) {
 		st.hold(c)
 	case entry.NotDone:
 		st.record(entry.PaymentDeclined{Of: of, Code: e.Code})
+		st.outOfStep(e.Code)
 		st.declined(c, e.Code)
 	default:
 		st.record(entry.PaymentUnknown{Of: of, Why: e.Why})

@@ -1,0 +1,48 @@
+# Buka. Each target installs what it lacks (Debian, apt) and says so; it needs
+# nothing but Go, make and a C compiler beforehand.
+
+SHELL := /bin/bash
+ADDR ?= 127.0.0.1:8080
+DATA ?= data
+
+# Debian packages: to build, to run the demo on the real reader stack, to test.
+BUILD_DEPS := libpcsclite-dev pkg-config
+TEST_DEPS := pcscd vsmartcard-vpcd opensc pcsc-tools chromium fonts-noto-cjk
+
+.PHONY: build run test bench deps-build deps clean
+.NOTPARALLEL:
+
+define install
+	@missing=; for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'ok installed' || missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then \
+		echo "installing with apt:$$missing"; \
+		run=; if [ "$$(id -u)" != 0 ]; then run=sudo; fi; \
+		$$run apt-get update -qq && DEBIAN_FRONTEND=noninteractive $$run apt-get install -y -qq --no-install-recommends $$missing >/dev/null || \
+			{ echo "apt could not install:$$missing"; exit 1; }; \
+	fi
+endef
+
+deps-build:
+	$(call install,$(BUILD_DEPS))
+
+deps: deps-build
+	$(call install,$(TEST_DEPS))
+
+build: deps-build
+	go build -o bin/kiosk ./kiosk
+	go build -o bin/host ./sync/hostd
+
+# Starts the demo and prints the addresses of its pages.
+run: build
+	./bin/kiosk demo --addr $(ADDR) --data $(DATA)
+
+# Everything that must hold. The last line is "N passed, M failed".
+test: deps
+	go run ./internal/check
+
+# The figures of DESIGN §7 as ratios to a floor measured in the same run.
+bench: deps
+	go run ./internal/bench
+
+clean:
+	rm -rf bin
