@@ -13,6 +13,7 @@ import (
 	"buka/cardio/reader/pcscd"
 	"buka/cardio/virtual"
 	"buka/internal/money"
+	"buka/kiosk/station"
 	"buka/sync/host"
 	"buka/topup"
 )
@@ -123,9 +124,17 @@ func (l *Lab) bank(name string) (*bankCard, error) {
 	return c, nil
 }
 
-// newSource makes the readers of one life of the kiosk, and the places in
-// their fields.
+// newSource makes the readers of one life of the kiosk.
 func (l *Lab) newSource() reader.Source {
+	src := l.makeSource()
+	if l.opts.WrapReaders != nil {
+		return l.opts.WrapReaders(src)
+	}
+	return src
+}
+
+// makeSource makes readers, and the places in their fields.
+func (l *Lab) makeSource() reader.Source {
 	if l.opts.Reader != "pcsc" {
 		m := reader.NewMemory(reader.Limits{}, memoryTransit, memoryBank, memoryDesk)
 		l.fields = fields{
@@ -342,13 +351,21 @@ func (l *Lab) Armed() []string {
 	return names
 }
 
-// until waits for a state of the station. It looks after each step and, since
-// a step may be missed, every 20 ms.
-func (l *Lab) until(ctx context.Context, st interface{ Done() <-chan struct{} }, ok func() bool) error {
-	tick := time.NewTicker(5 * time.Millisecond)
+// until waits for a state of the station. It looks after each step; the ticker
+// is for states that change without one.
+func (l *Lab) until(ctx context.Context, st *station.Station, ok func() bool) error {
+	stepped := make(chan struct{}, 1)
+	defer st.Engine().Watch(func() {
+		select {
+		case stepped <- struct{}{}:
+		default:
+		}
+	})()
+	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
 	for !ok() {
 		select {
+		case <-stepped:
 		case <-tick.C:
 		case <-st.Done():
 			if ok() {
@@ -385,4 +402,13 @@ func (l *Lab) Charged(ctx context.Context, name string) (money.Fen, error) {
 		return 0, errors.New("the host is down: its ledger cannot be asked")
 	}
 	return h.NetDebits(ctx, c.PAN())
+}
+
+// Until waits for a state of the running station.
+func (l *Lab) Until(ctx context.Context, ok func() bool) error {
+	st, err := l.running()
+	if err != nil {
+		return err
+	}
+	return l.until(ctx, st, ok)
 }

@@ -13,7 +13,9 @@ import (
 	"sync"
 	"time"
 
+	"buka/cardio/reader"
 	"buka/cardio/reader/pcscd"
+	"buka/internal/entry"
 	"buka/internal/pin"
 	"buka/kiosk/config"
 	"buka/kiosk/device/virtualpad"
@@ -35,6 +37,10 @@ type Options struct {
 	Version       string
 	Language      string
 	Kiosk         string // default K0001
+
+	// For measurements: a source around the readers, and a look at each commit.
+	WrapReaders func(reader.Source) reader.Source
+	Appended    func([]entry.Body)
 }
 
 // Lab is the world.
@@ -312,6 +318,10 @@ func exactly(name string) string {
 	}
 	return "^" + name + "$"
 }
+
+// HostTime is the time that the kiosk has waited for answers of the switch
+// link, from the end of each request to the beginning of its answer.
+func (l *Lab) HostTime() time.Duration { return time.Duration(l.toSwitch.waited.Load()) }
 
 // Reachable says whether the cable to a host is in: "switch" or "fleet".
 func (l *Lab) Reachable(link string) bool {

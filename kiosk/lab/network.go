@@ -4,6 +4,8 @@ import (
 	"context"
 	"net"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // cable is the network between a kiosk and one host. While it is down packets
@@ -14,6 +16,8 @@ type cable struct {
 	down  bool
 	back  chan struct{} // closed when it is up again
 	conns map[*wire]bool
+
+	waited atomic.Int64 // nanoseconds between requests and their answers
 }
 
 func newCable() *cable { return &cable{back: make(chan struct{}), conns: map[*wire]bool{}} }
@@ -74,19 +78,25 @@ func (c *cable) dial(ctx context.Context, network, addr string) (net.Conn, error
 type wire struct {
 	net.Conn
 	cable *cable
+	asked atomic.Int64 // when the last request left, nanoseconds; 0: answered
 }
 
 func (w *wire) Write(p []byte) (int, error) {
 	if !w.cable.up() {
 		return len(p), nil
 	}
-	return w.Conn.Write(p)
+	n, err := w.Conn.Write(p)
+	w.asked.Store(time.Now().UnixNano())
+	return n, err
 }
 
 // Read drops what arrives while the cable is out. Deadlines still hold.
 func (w *wire) Read(p []byte) (int, error) {
 	for {
 		n, err := w.Conn.Read(p)
+		if asked := w.asked.Swap(0); asked > 0 && n > 0 {
+			w.cable.waited.Add(time.Now().UnixNano() - asked)
+		}
 		if err != nil || w.cable.up() {
 			return n, err
 		}

@@ -129,6 +129,9 @@ func (l *Lab) Cutting() string {
 }
 
 func (l *Lab) appended(bodies []entry.Body) bool {
+	if l.opts.Appended != nil {
+		l.opts.Appended(bodies)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, b := range bodies {
