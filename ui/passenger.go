@@ -81,6 +81,7 @@ func (p *passengerPage) Frame(string) hub.Frame {
 		"lang": lang.Tag(s.Lang), "data-lang": s.Lang, "data-screen": string(s.Name), "data-tone": v.Tone,
 		"data-contrast": onOff(v.Comfort.Contrast, "high"), "data-text": onOff(v.Comfort.Large, "large"),
 		"data-speak": onOff(v.Comfort.Speak, "on"), "data-sound": sound(s),
+		"data-rev": strconv.FormatUint(s.Rev, 10),
 	}}
 	for _, id := range []string{"top", "main", "dialog", "foot", "announce"} {
 		f.Fragments = append(f.Fragments, p.theme.fragment(s.Lang, id, "p-"+id, v, p.log.Error))

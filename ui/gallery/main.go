@@ -35,7 +35,7 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:0", "where to listen")
 	theme := flag.String("theme", "", "a theme folder to look at")
 	shots := flag.String("shots", "", "photograph all pages into this folder and end")
-	only := flag.String("only", "", "with -shots: only names that contain this")
+	only := flag.String("only", "", "with -shots: only names that contain one of these, comma between")
 	flag.Parse()
 	if err := run(*addr, *theme, *shots, *only); err != nil {
 		log.Fatal(err)

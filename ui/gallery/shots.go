@@ -45,7 +45,7 @@ func (g *gallery) photograph(base, dir, only string) error {
 		return err
 	}
 	shoot := func(name string, s size, steps ...step) error {
-		if !strings.Contains(name, only) && !strings.HasSuffix(name, "sign-in") && name != "undo" {
+		if !wanted(name, only) {
 			return nil
 		}
 		ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
@@ -76,6 +76,20 @@ func (g *gallery) photograph(base, dir, only string) error {
 		return err
 	}
 	return g.staff(base, shoot)
+}
+
+// wanted says whether a name is among those asked for. Signing in and undoing
+// is always done: others depend on it.
+func wanted(name, only string) bool {
+	if name == "undo" || strings.HasSuffix(name, "sign-in") {
+		return true
+	}
+	for part := range strings.SplitSeq(only, ",") {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	return false
 }
 
 // eased photographs some screens with larger text, high contrast and help.
