@@ -62,6 +62,10 @@ func (st *step) cardRead(e CardRead) {
 	c := st.Live.console(e.Place)
 	facts := e.Card
 	switch {
+	case c.Phase == Holding && c.Session == e.Session:
+		c.Phase = Loading
+		st.cardForLoad(c, e)
+		return
 	case c.Phase == Loading:
 		st.cardForLoad(c, e)
 		return
@@ -246,6 +250,10 @@ func (st *step) cardFailed(e CardFailed) {
 			return
 		}
 		st.refuse(c, Declined, e.Reason, "card")
+	case Holding:
+		if c.Session == e.Session && c.Sale != "" {
+			st.loadFailed(c, e.Reason)
+		}
 	case Loading:
 		st.loadFailed(c, e.Reason)
 	case Resolving:

@@ -153,8 +153,7 @@ func (st *step) hold(c *Console) {
 		return
 	}
 	c.Phase, c.Notice = Holding, ""
-	if c.Session != 0 { // the card has stayed
-		c.Phase = Loading
+	if c.Session != 0 { // the card has stayed; hold is shown until it was read
 		st.do(ReadCard{Place: c.Place, Session: c.Session})
 	}
 }
