@@ -15,6 +15,7 @@ import (
 type benchPage struct {
 	src   Bench
 	theme *theme
+	log   *slog.Logger
 }
 
 // benchActions are the actions of BenchAction and their arguments.
@@ -44,7 +45,7 @@ func (p *benchPage) Frame(view string) hub.Frame {
 	code, _ := splitView(view)
 	f := hub.Frame{Root: map[string]string{"data-power": onOff(!s.PowerOn, "off")}}
 	for _, id := range []string{"bench-cards", "bench-pad", "bench-world", "bench-readers", "bench-journal"} {
-		f.Fragments = append(f.Fragments, p.theme.fragment(code, id, id, v, slog.Error))
+		f.Fragments = append(f.Fragments, p.theme.fragment(code, id, id, v, p.log.Error))
 	}
 	return f
 }

@@ -12,6 +12,7 @@ import (
 type deskPage struct {
 	src   Desk
 	theme *theme
+	log   *slog.Logger
 }
 
 // deskSale is an open sale with what the page works out about it.
@@ -54,7 +55,7 @@ func (p *deskPage) Frame(view string) hub.Frame {
 	}
 	f := hub.Frame{Rev: s.Rev, Root: map[string]string{}}
 	for _, id := range []string{"desk-state", "desk-result", "desk-open", "desk-card"} {
-		f.Fragments = append(f.Fragments, p.theme.fragment(code, id, id, v, slog.Error))
+		f.Fragments = append(f.Fragments, p.theme.fragment(code, id, id, v, p.log.Error))
 	}
 	return f
 }

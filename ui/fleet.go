@@ -22,6 +22,7 @@ const (
 type fleetPage struct {
 	src   Fleet
 	theme *theme
+	log   *slog.Logger
 }
 
 // fleetKiosk is a kiosk with what the page works out about it.
@@ -111,7 +112,7 @@ func (p *fleetPage) Frame(view string) hub.Frame {
 	}
 	f := hub.Frame{Root: map[string]string{}}
 	for _, id := range ids {
-		f.Fragments = append(f.Fragments, p.theme.fragment(code, id, id, v, slog.Error))
+		f.Fragments = append(f.Fragments, p.theme.fragment(code, id, id, v, p.log.Error))
 	}
 	return f
 }

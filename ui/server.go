@@ -48,13 +48,13 @@ func NewServer(o Options) (*Server, error) {
 		s.mux.HandleFunc("GET /{$}", s.home)
 	}
 	if o.Bench != nil {
-		s.page("bench", &benchPage{src: o.Bench, theme: t}, nil, hub.Options{})
+		s.page("bench", &benchPage{src: o.Bench, theme: t, log: s.log}, nil, hub.Options{})
 	}
 	if o.Desk != nil {
-		s.page("cashier", &deskPage{src: o.Desk, theme: t}, o.DeskLogin, hub.Options{Every: 15 * time.Second})
+		s.page("cashier", &deskPage{src: o.Desk, theme: t, log: s.log}, o.DeskLogin, hub.Options{Every: 15 * time.Second})
 	}
 	if o.Fleet != nil {
-		s.page("operator", &fleetPage{src: o.Fleet, theme: t}, o.FleetLogin,
+		s.page("operator", &fleetPage{src: o.Fleet, theme: t, log: s.log}, o.FleetLogin,
 			hub.Options{Gap: 100 * time.Millisecond, Every: 15 * time.Second})
 	}
 	return s, nil

@@ -72,7 +72,7 @@ func (g *gallery) photograph(base, dir, only string) error {
 			}
 		}
 	}
-	if err := g.eased(base, shoot); err != nil {
+	if err := g.eased(base, only, shoot); err != nil {
 		return err
 	}
 	return g.staff(base, shoot)
@@ -93,7 +93,7 @@ func wanted(name, only string) bool {
 }
 
 // eased photographs some screens with larger text, high contrast and help.
-func (g *gallery) eased(base string, shoot shooter) error {
+func (g *gallery) eased(base, only string, shoot shooter) error {
 	for _, s := range sample.Screens() {
 		if s.Name != "amount" && s.Name != "unfinished" && s.Name != "hold" && s.Name != "done" {
 			continue
@@ -102,6 +102,9 @@ func (g *gallery) eased(base string, shoot shooter) error {
 		g.passenger.Set(s.Screen)
 		for _, button := range []string{"text-size", "contrast", "help"} {
 			for _, window := range []size{upright, laptop} {
+				if !wanted(s.Name+"-"+button+"-"+window.name, only) {
+					continue
+				}
 				press := chromedp.Steps(chromedp.WaitReady(`html[data-link="up"]`), chromedp.Click("#"+button))
 				if err := shoot(s.Name+"-"+button+"-"+window.name, window, chromedp.Navigate(base+"/"), press); err != nil {
 					return err
