@@ -1,0 +1,163 @@
+package ui_test
+
+import (
+	"net/http"
+	"net/http/cookiejar"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+
+	"buka/ui"
+	"buka/ui/sample"
+	"buka/ui/wire"
+)
+
+var formField = regexp.MustCompile(`name="form" value="([0-9a-f]+)"`)
+
+// signIn signs in to a page and gives the browser's cookies.
+func (h *house) signIn(t *testing.T, page, password string) (*http.Client, int, string) {
+	t.Helper()
+	jar, _ := cookiejar.New(nil)
+	c := &http.Client{Jar: jar}
+	_, body := h.get(t, c, "/"+page+"/login")
+	form := url.Values{"name": {h.first[page].Name}, "password": {password}, "form": {formField.FindStringSubmatch(body)[1]}}
+	r, _ := http.NewRequest("POST", h.web.URL+"/"+page+"/login?lang=en", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Origin", h.web.URL)
+	res, err := c.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	return c, res.StatusCode, res.Request.URL.Path
+}
+
+func TestSignIn(t *testing.T) {
+	h := newHouse(t, "")
+	if _, status, _ := h.signIn(t, "cashier", "not the password"); status != http.StatusUnauthorized {
+		t.Error(status)
+	}
+	c, status, path := h.signIn(t, "cashier", h.first["cashier"].Password)
+	if status != http.StatusOK || path != "/cashier" {
+		t.Fatal(status, path)
+	}
+	if res, err := c.Get(h.web.URL + "/operator"); err != nil || res.Request.URL.Path != "/operator/login" {
+		t.Error("a cashier's session opens the operator's page", err)
+	}
+	ws := open(t, h, c.Jar, "/cashier/ws?lang=en")
+	next(t, ws)
+	_, body := h.get(t, c, "/cashier?lang=en")
+	r, _ := http.NewRequest("POST", h.web.URL+"/cashier/logout", strings.NewReader(url.Values{"form": {formField.FindStringSubmatch(body)[1]}}.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Origin", h.web.URL)
+	if res, err := c.Do(r); err != nil || res.Request.URL.Path != "/cashier/login" {
+		t.Fatal(res, err)
+	}
+	press(t, ws, wire.Input{Rev: 3, Sale: "4Q7ZK1M2N8P3R5T6", Do: "prove"})
+	for {
+		if _, _, err := ws.ReadMessage(); err != nil {
+			break
+		}
+	}
+	if len(h.desk.Actions()) != 0 {
+		t.Error("an action after signing out")
+	}
+}
+
+func TestDesk(t *testing.T) {
+	h := newHouse(t, "")
+	c, _, _ := h.signIn(t, "cashier", h.first["cashier"].Password)
+	for name, s := range sample.DeskShots() {
+		for _, code := range []string{"en", "zh"} {
+			h.desk.Set(s)
+			_, body := h.get(t, c, "/cashier?lang="+code)
+			whole(t, "desk "+name+" "+code, body)
+			if pan.MatchString(tags.ReplaceAllString(body, " ")) {
+				t.Errorf("desk %s: a long number is shown", name)
+			}
+		}
+	}
+	s := sample.DeskShots()["card"]
+	h.desk.Set(s)
+	ws := open(t, h, c.Jar, "/cashier/ws?lang=en")
+	m := next(t, ws)
+	for _, want := range []string{"4Q7Z-K1M2", "belongs to the card on the reader", "Find out first: it may already be on the card.",
+		"¥50.00 go back to bank card 622588******0001", "The customer is not charged again."} {
+		if !strings.Contains(text(m), want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	sale := "4Q7ZK1M2N8P3R5T6"
+	for _, in := range []wire.Input{{Sale: sale, Rev: s.Rev, Do: "rewrite"}, {Sale: sale, Rev: s.Rev - 1, Do: "prove"}, {Sale: "x", Rev: s.Rev, Do: "prove"}} {
+		press(t, ws, in)
+		if m := next(t, ws); m.Kind != "told" || m.Text == "" {
+			t.Fatalf("%+v: %+v", in, m)
+		}
+		if in.Rev != s.Rev {
+			next(t, ws) // the current state
+		}
+	}
+	press(t, ws, wire.Input{Sale: sale, Rev: s.Rev, Do: "prove"})
+	eventually(t, "the action arrives", func() bool { return len(h.desk.Actions()) > 0 })
+	if got := h.desk.Actions(); len(got) != 1 || got[0] != (ui.DeskAction{Sale: sale, Rev: s.Rev, Name: "prove", Who: "cashier"}) {
+		t.Fatalf("%+v", got)
+	}
+}
+
+func TestBench(t *testing.T) {
+	h := newHouse(t, "")
+	for _, code := range []string{"en", "zh"} {
+		_, body := h.get(t, http.DefaultClient, "/bench?lang="+code)
+		whole(t, "bench "+code, body)
+	}
+	ws := open(t, h, nil, "/bench/ws?lang=en")
+	next(t, ws)
+	press(t, ws, wire.Input{Do: "tap", Args: map[string]string{"card": "green", "reader": "transit", "evil": "x"}})
+	if m := next(t, ws); !strings.Contains(text(m), "on transit") {
+		t.Fatalf("%+v", m)
+	}
+	press(t, ws, wire.Input{Do: "lay", Args: map[string]string{"card": "nobody"}})
+	if m := next(t, ws); m.Kind != "told" || !strings.Contains(m.Text, "nobody") {
+		t.Fatalf("%+v", m)
+	}
+	press(t, ws, wire.Input{Do: "format"})
+	if m := next(t, ws); m.Kind != "told" {
+		t.Fatalf("%+v", m)
+	}
+	if a := h.bench.Actions(); len(a) != 2 || len(a[0].Args) != 2 {
+		t.Fatalf("%+v", a)
+	}
+}
+
+func TestFleet(t *testing.T) {
+	h := newHouse(t, "")
+	c, _, _ := h.signIn(t, "operator", h.first["operator"].Password)
+	for _, code := range []string{"en", "zh"} {
+		for _, kiosk := range []string{"", "K-0018", "K-9999"} {
+			_, body := h.get(t, c, "/operator?lang="+code+"&kiosk="+kiosk)
+			whole(t, "operator "+code+" "+kiosk, body)
+		}
+	}
+	ws := open(t, h, c.Jar, "/operator/ws?lang=en")
+	m := next(t, ws)
+	all := text(m)
+	for _, want := range []string{"4 kiosks, 3 connected", "3 need attention", "chain broken", "1 not ok", `data-at="`} {
+		if !strings.Contains(all, want) {
+			t.Errorf("no %q", want)
+		}
+	}
+	if strings.Index(all, "kiosk-K-0017") < strings.Index(all, "kiosk-K-0030") {
+		t.Error("a kiosk in good health comes before one that is not")
+	}
+	one := open(t, h, c.Jar, "/operator/ws?lang=en&kiosk=K-0018")
+	if m := next(t, one); !strings.Contains(text(m), "4Q7Z-K1M2") || !strings.Contains(text(m), "no answer") {
+		t.Fatalf("%+v", m)
+	}
+	s := sample.FleetState()
+	s.Kiosks[1].JournalSeq = 9912
+	h.fleet.Set(s)
+	if m := next(t, one); !strings.Contains(text(m), "9912") {
+		t.Fatalf("%+v", m)
+	}
+}
