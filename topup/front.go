@@ -22,8 +22,8 @@ func (st *step) cardPresented(e CardPresented) {
 	c := st.Live.console(e.Place)
 	c.Session = e.Session
 	switch {
-	case c.Phase == Idle || c.Phase == "" || c.Last():
-		st.clear(c)
+	case c.idle() || c.Last():
+		st.anew(c)
 		st.read(c)
 	case c.Phase == CardBack:
 		st.probe(c)
@@ -266,8 +266,9 @@ func (st *step) cardFailed(e CardFailed) {
 // unread: the card could not be read, or is none for us.
 func (st *step) unread(c *Console, reason string) {
 	if reason == "card-gone" || c.Place == Desk {
-		st.clear(c)
+		st.anew(c)
 		c.Notice = reason
+		st.settle(c)
 		return
 	}
 	st.last(c, Declined, reason, "")
@@ -332,7 +333,7 @@ func (st *step) timerFired(name string) {
 	case name == timerWarn:
 		st.timeUp(c)
 	case name == timerLast:
-		if c.Last() {
+		if c.Last() || c.idle() {
 			st.clear(c)
 		}
 	case name == timerSignOn:
@@ -372,6 +373,25 @@ func (st *step) last(c *Console, p Phase, reason string, sale entry.SaleID) {
 		ms = st.core.Rules.UnfinishedMS
 	}
 	st.timer(timerLast, ms)
+}
+
+// anew makes a console ready for a card. Who chose a language before the card,
+// or holds it there again after something went wrong, keeps the language.
+func (st *step) anew(c *Console) {
+	lang := c.Lang
+	if c.Phase == Finished {
+		lang = ""
+	}
+	st.clear(c)
+	c.Lang = lang
+}
+
+// settle ends after a while what one person left on the first screen: a
+// language that no card followed, a notice.
+func (st *step) settle(c *Console) {
+	if c.Place == Front && c.idle() && (c.Lang != "" || c.Notice != "") {
+		st.timer(timerLast, st.core.Rules.UnfinishedMS)
+	}
 }
 
 // clear makes a console ready for the next person.

@@ -62,6 +62,7 @@ func (st *step) handle(ev Event) {
 		st.dismissed(e)
 	case LanguageChosen:
 		st.Live.Front.Lang = e.Lang
+		st.settle(&st.Live.Front)
 		st.touched = true
 	case DeskActed:
 		st.deskActed(e)

@@ -120,6 +120,8 @@ func (c Console) Last() bool {
 	return false
 }
 
+func (c Console) idle() bool { return c.Phase == Idle || c.Phase == "" }
+
 func (l *Live) console(p Place) *Console {
 	if p == Desk {
 		return &l.Desk
