@@ -32,7 +32,7 @@ func Main() {
 }
 
 // serve is the card's process: it is in the field from the start unless the
-// options begin with "away". Each line of in is answered by one line of out.
+// options begin with "absent ". Each line of in is answered by one line of out.
 //
 //	leave | return          out of the field, into it
 //	tear before|after|off   at the next CREDIT, once
@@ -42,7 +42,7 @@ func Main() {
 //	loads                   how many CREDITs it has committed, and of how much
 //	torn                    how often it was torn
 func serve(options string, in io.Reader, out io.Writer) error {
-	rest, out0 := strings.CutPrefix(options, "absent ")
+	rest, absent := strings.CutPrefix(options, "absent ")
 	o, err := ParseOptions(rest)
 	if err != nil {
 		return err
@@ -54,7 +54,7 @@ func serve(options string, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	f := newField(c)
-	f.put(!out0)
+	f.put(!absent)
 	go f.run(ctx)
 	sc := bufio.NewScanner(in)
 	for sc.Scan() {

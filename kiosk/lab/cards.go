@@ -151,7 +151,8 @@ func (l *Lab) makeSource() reader.Source {
 		desk = at(l.deskPort)
 	}
 	l.fields = fields{string(topup.Front): at(pcscd.Port0), string(topup.Desk): desk, "bank": bank}
-	return reader.NewPCSC(reader.Limits{})
+	l.readers = reader.NewPCSC(reader.Limits{})
+	return l.readers
 }
 
 // Lay puts a transit card into a field; it stays until Remove.
@@ -167,6 +168,9 @@ func (l *Lab) Lay(name string, place topup.Place) error {
 		return errors.New("the kiosk has no power: switch it on")
 	}
 	if err := l.leave(name, place); err != nil {
+		return err
+	}
+	if err := l.vacant(string(place)); err != nil {
 		return err
 	}
 	if err := slot.Insert(c.Purse); err != nil {
@@ -290,6 +294,9 @@ func (l *Lab) PresentBank(ctx context.Context, name string) error {
 	l.mu.Unlock()
 	if slot == nil {
 		return errors.New("the kiosk has no power")
+	}
+	if err := l.vacant("bank"); err != nil {
+		return err
 	}
 	if err := slot.Insert(c.Bank); err != nil {
 		return err

@@ -68,6 +68,8 @@ type Lab struct {
 	power   context.CancelFunc
 	off     chan struct{} // closed when the running station has ended
 	fields  fields
+	readers *reader.PCSC           // of the present life of the kiosk; nil in memory
+	used    map[string]bool        // fields where a card of ours lay and the reader may still show it
 	seen    map[topup.Place]uint64 // the last presence of a card that the core took in
 	cutAt   string
 	onShown func(string)
@@ -93,7 +95,7 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 	}
 	l := &Lab{
 		opts: o, log: o.Log, toSwitch: newCable(), toFleet: newCable(),
-		purses: map[string]*purseCard{}, banks: map[string]*bankCard{}, stopPCSCD: func() {},
+		purses: map[string]*purseCard{}, banks: map[string]*bankCard{}, stopPCSCD: func() {}, used: map[string]bool{},
 		listen: listening{"127.0.0.1:0", "127.0.0.1:0"}, fields: fields{},
 	}
 	l.faces = newFaces(l)

@@ -106,6 +106,7 @@ func (l *Lab) powerless() {
 	}
 	l.fields = fields{}
 	l.mu.Unlock()
+	l.settle()
 	l.changed()
 }
 

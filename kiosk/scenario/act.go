@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"buka/internal/entry"
@@ -22,7 +21,7 @@ var actions = map[string]command{
 }
 
 func (r *runner) tap(ctx context.Context, l Line) error {
-	if _, ok := r.foreign[l.word(1)]; ok {
+	if _, ok := r.awaited(l.word(1)); ok {
 		return r.awaitCard(ctx, l.word(1))
 	}
 	return r.lab.Tap(ctx, l.word(1), topup.Front)
@@ -36,41 +35,6 @@ func (r *runner) remove(_ context.Context, l Line) error {
 		return r.lab.Remove(name)
 	}
 	return r.lab.RemoveAll()
-}
-
-// await waits for a card that another program simulates.
-func (r *runner) await(ctx context.Context, l Line) error {
-	if l.word(1) != "card" || l.word(2) == "" {
-		return fmt.Errorf("await card NAME: %w", ErrSyntax)
-	}
-	if r.opts.Reader != "pcsc" {
-		return errors.New("a card of another program needs --reader pcsc")
-	}
-	return r.awaitCard(ctx, l.word(2))
-}
-
-func (r *runner) awaitCard(ctx context.Context, name string) error {
-	f := r.foreign[name]
-	if f == nil {
-		f = &foreign{}
-		r.foreign[name] = f
-	}
-	return poll(ctx, func() error {
-		st, state, err := r.state()
-		if err != nil {
-			return err
-		}
-		_ = st
-		front := state.Live.Front
-		if front.Card == nil || front.Session == 0 || f.known && front.Card.Card.Number != f.number {
-			return errors.New("no such card was read")
-		}
-		if !f.known {
-			f.known, f.number, f.first = true, front.Card.Card.Number, front.Card.Balance
-		}
-		f.last = front.Card.Balance
-		return nil
-	})
 }
 
 // state is the running kiosk's.
@@ -319,5 +283,3 @@ func (r *runner) deskTap(ctx context.Context, name string) error {
 		return err
 	})
 }
-
-var _ = strings.TrimSpace

@@ -61,14 +61,12 @@ func (r *runner) expectScreen(_ context.Context, l Line) error {
 	r.mu.Lock()
 	shown := slices.Clone(r.screens)
 	r.mu.Unlock()
-	if slices.Contains(shown, want) {
-		return nil
-	}
 	now := ""
 	if st := r.lab.Station(); st != nil {
 		now = string(st.Passenger().Screen().Name)
 	}
-	if now == want {
+	if now == want || slices.Contains(shown, want) {
+		r.over = r.over || slices.Contains(endings, want)
 		return nil
 	}
 	return fmt.Errorf("the screen is %q; since the last action it was %v", now, shown)
@@ -91,8 +89,7 @@ func (r *runner) expectBalance(_ context.Context, l Line) error {
 		return fmt.Errorf("%w: %w", ErrSyntax, err)
 	}
 	var got money.Fen
-	if f, ok := r.foreign[l.word(1)]; ok {
-		r.seeForeign(f)
+	if f, ok := r.awaited(l.word(1)); ok {
 		got = f.last
 	} else {
 		p, err := r.lab.Purse(l.word(1))
@@ -105,19 +102,6 @@ func (r *runner) expectBalance(_ context.Context, l Line) error {
 		return fmt.Errorf("%s has %s", l.word(1), got)
 	}
 	return nil
-}
-
-// seeForeign takes over what the kiosk last read of a card, or wrote to it.
-func (r *runner) seeForeign(f *foreign) {
-	_, state, err := r.state()
-	c := state.Live.Front
-	if err != nil || c.Card == nil || c.Card.Card.Number != f.number {
-		return
-	}
-	f.last = c.Card.Balance
-	if c.Phase == "done" && c.Reason != "already-there" {
-		f.last = c.Old + c.Amount
-	}
 }
 
 func (r *runner) expectCharged(ctx context.Context, l Line) error {
@@ -163,12 +147,7 @@ func (r *runner) expectConserved(ctx context.Context, l Line) error {
 	if l.word(1) != "conserved" {
 		return fmt.Errorf("expect money conserved: %w", ErrSyntax)
 	}
-	var foreign money.Fen
-	for _, f := range r.foreign {
-		r.seeForeign(f)
-		foreign += f.last - f.first
-	}
-	return r.lab.Conserved(ctx, foreign)
+	return r.lab.Conserved(ctx, r.creditedElsewhere())
 }
 
 func (r *runner) expectSynced(ctx context.Context, _ Line) error { return r.lab.Synced(ctx) }

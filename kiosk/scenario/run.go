@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"buka/internal/money"
 	"buka/kiosk/lab"
 	"buka/sync/host"
 )
@@ -40,19 +39,11 @@ type runner struct {
 	timeout time.Duration
 	keys    host.Keys
 	pending []Line // declarations before the world is opened
-	foreign map[string]*foreign
+	over    bool   // the script has seen how the last sale ended
 
 	mu      sync.Mutex
-	screens []string // shown since the last action
-}
-
-// foreign is a card that another program simulates: it is known by what the
-// kiosk reads of it.
-type foreign struct {
-	number string
-	first  money.Fen
-	last   money.Fen
-	known  bool
+	screens []string            // shown since the last action
+	foreign map[string]*awaited // cards that other programs simulate
 }
 
 // RunFile runs one script file.
@@ -71,7 +62,7 @@ func Run(ctx context.Context, script io.Reader, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	r := &runner{opts: o, dir: o.Dir, foreign: map[string]*foreign{}}
+	r := &runner{opts: o, dir: o.Dir, foreign: map[string]*awaited{}}
 	if r.dir == "" {
 		if r.dir, err = os.MkdirTemp("", "buka-scenario-"); err != nil {
 			return err
@@ -129,18 +120,23 @@ func (r *runner) line(ctx context.Context, l Line) error {
 	if len(l.Opts) > 0 {
 		return fmt.Errorf("%s has no options: %w", l.Words[0], ErrSyntax)
 	}
-	r.mu.Lock()
-	r.screens = nil
-	r.mu.Unlock()
-	ctx, cancel := context.WithTimeoutCause(ctx, patience(l), errors.New("its moment did not come"))
+	if !r.waits(l) || r.over {
+		r.mu.Lock()
+		r.screens = nil
+		r.mu.Unlock()
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, r.patience(l), errors.New("its moment did not come"))
 	defer cancel()
-	return f(r, ctx, l)
+	err := f(r, ctx, l)
+	r.over = false
+	return err
 }
 
-func patience(l Line) time.Duration {
-	switch l.Words[0] {
-	case "await":
+func (r *runner) patience(l Line) time.Duration {
+	if r.waits(l) {
 		return awaitWait
+	}
+	switch l.Words[0] {
 	case "power":
 		return 2 * momentWait // the journal is opened anew
 	}
@@ -167,6 +163,9 @@ func (r *runner) ensure(ctx context.Context) error {
 }
 
 func (r *runner) shown(screen string) {
+	if _, state, err := r.state(); err == nil {
+		r.observe(state)
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n := len(r.screens); (n == 0 || r.screens[n-1] != screen) && n < MaxLines {

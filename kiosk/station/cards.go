@@ -44,6 +44,7 @@ type cards struct {
 	terminal entry.Hex
 	now      func() time.Time
 	post     func(topup.Event)
+	lost     func(topup.Place) // told when contact with the card was lost
 	log      *slog.Logger
 	queue    chan topup.Command
 
@@ -85,7 +86,18 @@ func (c *cards) perform(ctx context.Context, cmd topup.Command) {
 		c.release()
 		if err := c.dialogue(ctx, cmd); err != nil {
 			c.log.Info("card dialogue ended", "place", c.place, "command", name(cmd), "err", err)
+			c.contact(err)
 			c.fail(cmd, reasonOf(err))
+		}
+	}
+}
+
+// contact tells of an error that is about the card's field.
+func (c *cards) contact(err error) {
+	for _, kind := range []error{reader.ErrTransport, reader.ErrReset, reader.ErrNoCard, reader.ErrCardRemoved} {
+		if errors.Is(err, kind) {
+			c.lost(c.place)
+			return
 		}
 	}
 }
@@ -283,6 +295,7 @@ func (c *cards) write(ctx context.Context, cmd topup.Write) {
 		answer.Outcome, answer.SW, answer.TAC, answer.Why = r.Outcome, r.SW, r.TAC, ""
 		if r.Err != nil {
 			answer.Why = r.Err.Error()
+			c.contact(r.Err)
 		}
 	}
 	c.release()

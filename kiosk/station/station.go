@@ -180,12 +180,12 @@ func (s *Station) assembleCards() error {
 		return err
 	}
 	source := s.parts.Readers
-	s.watch = &watch{source: source, roles: roles, desk: c.Readers.Desk != "", post: s.post, present: make(chan struct{}, 1), log: s.log}
+	s.watch = &watch{source: source, roles: roles, desk: c.Readers.Desk != "", post: s.post, present: make(chan struct{}, 1), log: s.log, broken: map[topup.Place]time.Time{}}
 	s.places = map[topup.Place]*cards{}
 	for place, role := range map[topup.Place]reader.Role{topup.Front: reader.Transit, topup.Desk: reader.Desk} {
 		s.places[place] = &cards{
 			place: place, source: source, readerOf: readerOf(source, roles, role), families: []purse.Family{family}, auth: s.hosts,
-			terminal: terminal, now: s.now, post: s.post, log: s.log, queue: make(chan topup.Command, cardQueue),
+			terminal: terminal, now: s.now, post: s.post, lost: s.watch.lost, log: s.log, queue: make(chan topup.Command, cardQueue),
 		}
 	}
 	s.pad = device.New(device.Config{

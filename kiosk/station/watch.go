@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"sync"
 	"time"
 
 	"buka/cardio/reader"
@@ -25,15 +26,53 @@ type watch struct {
 	sessions uint64
 	places   map[topup.Place]presence
 	devices  map[string]string
+
+	mu     sync.Mutex
+	broken map[topup.Place]time.Time // contact was lost in a dialogue, then
 }
 
 type presence struct {
 	serial  uint64
 	cards   int
 	session uint64
+	again   int // how often it was taken for another presence without having left
 }
 
-const relook = time.Second
+const (
+	relook = time.Second
+	// A reader notices a removal some time after the dialogue that it broke. If
+	// by then it has not, the card was away for less than one look of the
+	// service, or stands in a field that flickers: it is there again.
+	relost   = 700 * time.Millisecond
+	maxAgain = 3 // of one presence: a card that is out of order does not go on for ever
+)
+
+// lost notes that contact was lost in a dialogue at a place.
+func (w *watch) lost(p topup.Place) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.broken[p] = time.Now()
+}
+
+// flickered says, once for each loss, that contact was lost long enough ago for
+// the reader to have noticed a removal.
+func (w *watch) flickered(p topup.Place) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	at, lost := w.broken[p]
+	if !lost || time.Since(at) < relost {
+		return false
+	}
+	delete(w.broken, p)
+	return true
+}
+
+// forgive drops a loss that a removal has explained.
+func (w *watch) forgive(p topup.Place) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.broken, p)
+}
 
 func (w *watch) run(ctx context.Context) {
 	w.places, w.devices = map[topup.Place]presence{}, map[string]string{}
@@ -98,8 +137,12 @@ func (w *watch) place(p topup.Place, states []reader.State, role reader.Role) {
 	}
 	old := w.places[p]
 	if now.serial == old.serial && now.cards == old.cards {
-		return
+		if old.session == 0 || old.again >= maxAgain || !w.flickered(p) {
+			return
+		}
+		now.again = old.again + 1
 	}
+	w.forgive(p)
 	if old.session != 0 {
 		w.post(topup.CardGone{Place: p, Session: old.session})
 	}

@@ -1,0 +1,216 @@
+package scenario
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"buka/cardio/reader"
+	"buka/cardio/reader/pcscd"
+	"buka/kiosk/foreign"
+)
+
+func TestMain(m *testing.M) {
+	foreign.Main() // this binary again, as a card
+	code := m.Run()
+	service.end()
+	os.Exit(code)
+}
+
+// service is one pcscd for all tests of the package: vpcd's ports are fixed,
+// and to start it for each script would take longer than the scripts.
+var service pcscService
+
+type pcscService struct {
+	once sync.Once
+	err  error
+	stop []func()
+}
+
+const lockWait = 10 * time.Minute // another package may play all its cards first
+
+func (s *pcscService) need(t *testing.T) {
+	t.Helper()
+	s.once.Do(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+		defer cancel()
+		unlock, err := pcscd.Lock(ctx)
+		if err != nil {
+			s.err = err
+			return
+		}
+		s.stop = append(s.stop, unlock)
+		end, err := pcscd.Ensure(ctx, pcscd.Options{Desk: true})
+		if err != nil {
+			s.err = err
+			return
+		}
+		s.stop = append(s.stop, end)
+	})
+	if s.err != nil {
+		t.Fatal(s.err)
+	}
+}
+
+func (s *pcscService) end() {
+	for i := len(s.stop) - 1; i >= 0; i-- {
+		s.stop[i]()
+	}
+}
+
+func pcscOptions() Options {
+	o := Options{Reader: "pcsc"}
+	if testing.Verbose() {
+		o.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	}
+	return o
+}
+
+// TestPCSC runs scripts of the house's own cards behind a real pcscd and vpcd.
+func TestPCSC(t *testing.T) {
+	service.need(t)
+	for _, name := range []string{
+		"first-topup", "torn-before", "torn-after", "cut-torn-after", "desk-before", "strict-keep-same-after", "declined", "cut-at-write-started",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := RunFile(t.Context(), filepath.Join("testdata", name+".txt"), pcscOptions()); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+const lenient = ""
+
+// TestForeignCard tops up a card that is not of this house: another program in
+// another process, on the first reader, which knows the field's facts and
+// nothing of ours. The bank card is the house's, on the second reader.
+func TestForeignCard(t *testing.T) {
+	service.need(t)
+	for i, c := range []struct {
+		name, script, habits, fate string
+		balance                    string
+	}{
+		{"lenient", "whole", lenient, "", "78.50"},
+		{"strict", "whole", foreign.Strict, "", "78.50"},
+		{"mixed", "whole", mixed, "", "78.50"},
+		{"lenient torn before", "torn", lenient, "tear=before", "78.50"},
+		{"lenient torn after", "torn", lenient, "tear=after", "78.50"},
+		{"strict torn before", "torn", foreign.Strict, "tear=before", "78.50"},
+		{"strict torn after", "torn", foreign.Strict, "tear=after", "78.50"},
+		{"mixed torn before", "torn", mixed, "tear=before", "78.50"},
+		{"mixed torn after", "torn", mixed, "tear=after", "78.50"},
+		{"lenient ride before", "torn-ride", lenient, "tear=before away=ride:2.00", "76.50"},
+		{"lenient ride after", "torn-ride", lenient, "tear=after away=ride:2.00", "76.50"},
+		{"strict ride before", "torn-ride", foreign.Strict, "tear=before away=ride:2.00", "76.50"},
+		{"strict ride after", "torn-ride", foreign.Strict, "tear=after away=ride:2.00", "76.50"},
+		{"back at once before", "torn", lenient, "tear=before return=0s", "78.50"},
+		{"back at once after", "torn", foreign.Strict, "tear=after return=0s", "78.50"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			card := startForeign(t, fmt.Sprintf("number=31051700101709%05d balance=28.50 counter=2 return=600ms %s %s", 70000+i, c.habits, c.fate))
+			if err := RunFile(t.Context(), filepath.Join("testdata", "pcsc", c.script+".txt"), pcscOptions()); err != nil {
+				t.Error(err)
+			}
+			card.has(c.balance, "1 50.00")
+			if torn := card.do("torn"); (torn == "1") != (c.fate != "") {
+				t.Errorf("it was torn %s times", torn)
+			}
+		})
+	}
+}
+
+const mixed = "same once 61xx pin=123456"
+
+// TestForeignCardComesAndGoes: the card is not there when the kiosk starts, is
+// taken away after its sale, comes back for another, and is torn at that one.
+func TestForeignCardComesAndGoes(t *testing.T) {
+	service.need(t)
+	card := startForeign(t, "absent balance=28.50 counter=7 return=600ms "+foreign.Strict)
+	person := make(chan struct{})
+	defer func() { <-person }()
+	done := make(chan error, 1)
+	go func() { done <- RunFile(t.Context(), filepath.Join("testdata", "pcsc", "twice.txt"), pcscOptions()) }()
+	go func() {
+		defer close(person)
+		card.do("return")
+		for deadline := time.Now().Add(30 * time.Second); card.do("loads") == "0 0.00" && time.Now().Before(deadline); {
+			time.Sleep(20 * time.Millisecond)
+		}
+		card.do("tear after")
+		time.Sleep(time.Second) // what a person takes to see it
+		card.do("leave")
+		time.Sleep(time.Second)
+		card.do("return")
+	}()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	card.has("128.50", "2 100.00")
+}
+
+// foreignCard is the other program, asked for its own truth.
+type foreignCard struct {
+	*foreign.Process
+	t *testing.T
+}
+
+func startForeign(t *testing.T, options string) foreignCard {
+	t.Helper()
+	p, err := foreign.Start(options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := p.Close(); err != nil {
+			t.Error(err)
+		}
+		awaitEmpty(t)
+	})
+	return foreignCard{p, t}
+}
+
+func (c foreignCard) do(line string) string {
+	answer, err := c.Do(line)
+	if err != nil {
+		c.t.Error(err)
+	}
+	return answer
+}
+
+func (c foreignCard) has(balance, loads string) {
+	c.t.Helper()
+	if got := c.do("balance"); got != balance {
+		c.t.Errorf("the card itself has %s, not %s", got, balance)
+	}
+	if got := c.do("loads"); got != loads {
+		c.t.Errorf("the card itself was loaded %s (times, sum), not %s", got, loads)
+	}
+}
+
+// awaitEmpty waits until the service has noticed that the card is gone: the
+// next test's kiosk begins with an empty reader.
+func awaitEmpty(t *testing.T) {
+	t.Helper()
+	src := reader.NewPCSC(reader.Limits{})
+	defer src.Close()
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		card, err := src.Open(context.Background(), pcscd.Reader0)
+		if errors.Is(err, reader.ErrNoCard) {
+			return
+		}
+		if err == nil {
+			card.Close()
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the reader still shows a card: ", err)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
