@@ -1,0 +1,47 @@
+package e2e
+
+import (
+	"net/url"
+	"sync"
+
+	"github.com/chromedp/cdproto/network"
+)
+
+// traffic is what went over the websockets of some pages, both ways.
+type traffic struct {
+	mu     sync.Mutex
+	paths  map[network.RequestID]string
+	frames map[string][]string // by path of the socket
+}
+
+func newTraffic() *traffic {
+	return &traffic{paths: map[network.RequestID]string{}, frames: map[string][]string{}}
+}
+
+// event takes what the browser tells about its sockets.
+func (w *traffic) event(e any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	keep := func(id network.RequestID, f *network.WebSocketFrame) {
+		if f != nil {
+			w.frames[w.paths[id]] = append(w.frames[w.paths[id]], string(f.PayloadData))
+		}
+	}
+	switch e := e.(type) {
+	case *network.EventWebSocketCreated:
+		if u, err := url.Parse(e.URL); err == nil {
+			w.paths[e.RequestID] = u.Path
+		}
+	case *network.EventWebSocketFrameReceived:
+		keep(e.RequestID, e.Response)
+	case *network.EventWebSocketFrameSent:
+		keep(e.RequestID, e.Response)
+	}
+}
+
+// of gives the frames of one socket.
+func (w *traffic) of(path string) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return append([]string(nil), w.frames[path]...)
+}
