@@ -13,15 +13,19 @@ import (
 )
 
 func main() {
+	if err := rootCommand().Execute(); err != nil {
+		fmt.Fprintln(os.Stderr, "kiosk:", err)
+		os.Exit(1)
+	}
+}
+
+func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use: "kiosk", Short: "Buka: top up transit cards, and finish the top-ups that went wrong",
 		SilenceErrors: true, SilenceUsage: true, Version: version(),
 	}
 	root.AddCommand(demoCommand(), runCommand(), scenarioCommand(), doctorCommand(), configCommand(), journalcmd.New())
-	if err := root.Execute(); err != nil {
-		fmt.Fprintln(os.Stderr, "kiosk:", err)
-		os.Exit(1)
-	}
+	return root
 }
 
 // version is what the build recorded of the source.
