@@ -152,6 +152,8 @@ func TestKeyTexts(t *testing.T) {
 		{"hold", "en", []string{"Stop, give my money back"}},
 		{"hold-moving", "en", []string{"Keep the card still", `data-moving="yes"`}},
 		{"hold-moving", "zh", []string{"请保持卡片不动"}},
+		{"processing-moving", "en", []string{"Keep the card still", `data-moving="yes"`}},
+		{"processing-moving", "zh", []string{"请保持卡片不动"}},
 		{"hold-warn", "en", []string{`data-countdown="20000"`, `id="more-time"`, "Money already paid goes back"}},
 		{"done", "zh", []string{"充值完成，请取卡", "¥78.50"}},
 		{"unfinished", "en", []string{"4Q7Z-K1M2", "/claim.png?c=4Q7Z-K1M2", "400 123 4567", "Your money is safe"}},

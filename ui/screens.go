@@ -20,6 +20,9 @@ func step(s Screen) int {
 	case ScreenDone:
 		return 5
 	case ScreenProcessing:
+		if s.Moving {
+			return 4
+		}
 		switch s.Phase {
 		case PhaseReading, PhaseProving:
 			return 1
@@ -44,7 +47,7 @@ func tone(s Screen) string {
 		return "care"
 	case ScreenOutOfService:
 		return "rest"
-	case ScreenHold:
+	case ScreenHold, ScreenProcessing:
 		if s.Moving {
 			return "busy"
 		}
@@ -62,6 +65,11 @@ func art(s Screen) string {
 			return "art-still"
 		}
 		return "art-tap"
+	case ScreenProcessing:
+		if s.Moving {
+			return "art-still"
+		}
+		return "art-wait"
 	case ScreenCard:
 		return "art-still"
 	case ScreenPayment:
@@ -103,7 +111,7 @@ func declinedArt(r Reason) string {
 // sound names what is to be heard.
 func sound(s Screen) string {
 	switch {
-	case s.Name == ScreenHold && s.Moving:
+	case s.Moving && (s.Name == ScreenHold || s.Name == ScreenProcessing):
 		return "writing"
 	case s.Name == ScreenDone:
 		return "done"
@@ -206,6 +214,9 @@ func headline(c *lang.Catalogue, s Screen) (title, text string) {
 		}
 		return c.T(key + ".title"), c.T(key + ".text")
 	case ScreenProcessing:
+		if s.Moving { // from the permission to the end of the write
+			return c.T("screen.hold.moving"), c.T("screen.hold.moving-text")
+		}
 		return phaseText(c, s.Phase)
 	case ScreenHold:
 		switch {

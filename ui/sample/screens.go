@@ -79,6 +79,7 @@ func Screens() []Shot {
 	add("hold-other-card", paying(ui.ScreenHold), stop, func(s *ui.Screen) { s.Notice = ui.ReasonOtherCard })
 	add("hold-warn", paying(ui.ScreenHold), stop, func(s *ui.Screen) { s.Warn, s.CanMoreTime, s.CountdownMS = true, true, 20000 })
 	add("hold-moving", paying(ui.ScreenHold), func(s *ui.Screen) { s.Moving = true })
+	add("processing-moving", paying(ui.ScreenProcessing), func(s *ui.Screen) { s.Moving = true })
 	add("done", paying(ui.ScreenDone))
 	add("done-finished", paying(ui.ScreenDone), because(ui.ReasonFinished))
 	add("done-already-there", paying(ui.ScreenDone), because(ui.ReasonAlreadyThere))
