@@ -10,6 +10,7 @@ import (
 	"buka/internal/entry"
 	"buka/internal/money"
 	"buka/kiosk/station"
+	"buka/store"
 	"buka/topup"
 )
 
@@ -174,6 +175,29 @@ func (l *Lab) Off() <-chan struct{} {
 	return l.off
 }
 
+// Durable is what the kiosk's journal says: of the running kiosk, or, while the
+// power is off, of the disk.
+func (l *Lab) Durable() (topup.Durable, error) {
+	if st := l.Station(); st != nil {
+		state, _ := st.Engine().State()
+		return state.Durable, nil
+	}
+	d := topup.New().Durable
+	s, err := store.OpenSnapshot(store.Path(l.path("kiosk")))
+	if err != nil {
+		return d, err
+	}
+	defer s.Close()
+	err = s.Each(1, func(e entry.Entry, _ []byte) error {
+		body, err := e.Body()
+		if err != nil {
+			return err
+		}
+		return d.Apply(body)
+	})
+	return d, err
+}
+
 // Conserved compares the bank's ledger with the cards' EEPROM: what was taken
 // must be on cards, or be owned by a sale that is still open. credited adds
 // what cards that this lab does not simulate have gained.
@@ -198,12 +222,13 @@ func (l *Lab) Conserved(ctx context.Context, credited money.Fen) error {
 	}
 	missing := debits - credited
 	var open []money.Fen
-	if st := l.Station(); st != nil {
-		state, _ := st.Engine().State()
-		for _, s := range state.Durable.InOrder() {
-			if s.Pay != topup.PayNone && s.Pay != topup.PayDeclined && s.Pay != topup.PayReversed {
-				open = append(open, s.Amount)
-			}
+	d, err := l.Durable()
+	if err != nil {
+		return err
+	}
+	for _, s := range d.InOrder() {
+		if s.Pay != topup.PayNone && s.Pay != topup.PayDeclined && s.Pay != topup.PayReversed {
+			open = append(open, s.Amount)
 		}
 	}
 	if !sumsTo(open, missing) {

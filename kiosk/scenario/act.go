@@ -158,8 +158,26 @@ func (r *runner) tear(_ context.Context, l Line) error {
 	return r.lab.Tear(l.word(1), when)
 }
 
+// hostStruck says whether the host's armed fault has met a request.
+func (r *runner) hostStruck() error {
+	if r.fault != "" && r.lab.Faults.Fired() == 0 {
+		return fmt.Errorf("`%s` was armed and no request met it", r.fault)
+	}
+	return nil
+}
+
 func (r *runner) host(ctx context.Context, l Line) error {
 	f := &r.lab.Faults
+	switch l.word(1) {
+	case "silent", "late", "drops", "declines", "answers":
+		if err := r.hostStruck(); err != nil {
+			return err
+		}
+		r.fault = l.Text
+		if l.word(1) == "answers" {
+			r.fault = ""
+		}
+	}
 	switch l.word(1) {
 	case "answers":
 		f.Answers()

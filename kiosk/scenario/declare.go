@@ -55,11 +55,15 @@ func (r *runner) setKeys(l Line) error {
 }
 
 func (r *runner) card(_ context.Context, l Line) error {
-	if err := l.takes("family", "number", "balance", "counter", "proof", "prove", "pin", "limit", "use61", "log"); err != nil {
+	if err := l.takes("family", "number", "balance", "counter", "proof", "prove", "pin", "limit", "log"); err != nil {
 		return err
 	}
+	family := virtual.Family(l.Opts["family"])
+	if family == "pboc" { // the plain electronic purse has City Union's AID
+		family = virtual.CityUnion
+	}
 	o := virtual.PurseOptions{
-		Family: virtual.Family(l.Opts["family"]), Number: l.Opts["number"], Proof: virtual.ProofOnInit(l.Opts["proof"]),
+		Family: family, Number: l.Opts["number"], Proof: virtual.ProofOnInit(l.Opts["proof"]),
 		Prove: virtual.ProveNumber(l.Opts["prove"]), PIN: l.Opts["pin"], LogAfter: l.Opts["log"] == "next",
 	}
 	var err error

@@ -128,19 +128,19 @@ func count(l Line, got int) error {
 }
 
 func (r *runner) expectRewrites(_ context.Context, l Line) error {
-	_, state, err := r.state()
+	d, err := r.lab.Durable()
 	if err != nil {
 		return err
 	}
-	return count(l, state.Durable.Rewrites())
+	return count(l, d.Rewrites())
 }
 
 func (r *runner) expectOwed(_ context.Context, l Line) error {
-	_, state, err := r.state()
+	d, err := r.lab.Durable()
 	if err != nil {
 		return err
 	}
-	return count(l, state.Durable.Owed())
+	return count(l, d.Owed())
 }
 
 func (r *runner) expectConserved(ctx context.Context, l Line) error {

@@ -39,6 +39,7 @@ type runner struct {
 	timeout time.Duration
 	keys    host.Keys
 	pending []Line // declarations before the world is opened
+	fault   string // the host's, as it was armed
 	over    bool   // the script has seen how the last sale ended
 
 	mu      sync.Mutex
@@ -75,6 +76,9 @@ func Run(ctx context.Context, script io.Reader, o Options) (err error) {
 		}
 	}()
 	for _, l := range lines {
+		if o.Log != nil {
+			o.Log.Info("script", "line", l.Number, "text", l.Text)
+		}
 		if err := r.line(ctx, l); err != nil {
 			return fmt.Errorf("line %d: %s: %w", l.Number, l.Text, err)
 		}
@@ -87,6 +91,9 @@ func Run(ctx context.Context, script io.Reader, o Options) (err error) {
 
 // allStruck: a fault that was armed must have struck.
 func (r *runner) allStruck() error {
+	if err := r.hostStruck(); err != nil {
+		return err
+	}
 	if armed := r.lab.Armed(); len(armed) > 0 {
 		return fmt.Errorf("the tear of %v was armed and never struck", armed)
 	}
@@ -104,11 +111,15 @@ func (r *runner) line(ctx context.Context, l Line) error {
 		}
 		return r.setting(l)
 	}
+	if f, ok := declarations[l.Words[0]]; ok {
+		if r.lab == nil { // `set` and `keys` may still follow
+			r.pending = append(r.pending, l)
+			return nil
+		}
+		return f(r, ctx, l)
+	}
 	if err := r.ensure(ctx); err != nil {
 		return err
-	}
-	if f, ok := declarations[l.Words[0]]; ok {
-		return f(r, ctx, l)
 	}
 	if l.Words[0] == "expect" {
 		return r.expect(ctx, l)
@@ -156,6 +167,11 @@ func (r *runner) ensure(ctx context.Context) error {
 	}
 	r.lab = w
 	w.OnShown(r.shown)
+	for _, l := range r.pending {
+		if err := declarations[l.Words[0]](r, ctx, l); err != nil {
+			return fmt.Errorf("line %d: %s: %w", l.Number, l.Text, err)
+		}
+	}
 	if err := w.PowerOn(); err != nil {
 		return err
 	}
