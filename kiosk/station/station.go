@@ -201,6 +201,7 @@ func (s *Station) assembleCards() error {
 			prompt: func() string { return "ENTER PIN" }, now: s.now, log: s.log},
 		queue: make(chan topup.Command, cardQueue), post: s.post, drop: make(chan struct{}, 1),
 	}
+	s.hosts.tender = s.till.tender
 	return nil
 }
 

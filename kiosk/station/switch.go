@@ -26,6 +26,7 @@ type payLink interface {
 // that a reversal never waits for a confirmation.
 type hosts struct {
 	client *switchlink.Client
+	tender Tender // takes its own payments back
 	post   func(topup.Event)
 	clock  func() time.Time
 	log    *slog.Logger
@@ -108,7 +109,7 @@ func (h *hosts) send(ctx context.Context, c topup.Send) (string, error) {
 	var err error
 	switch c.Duty.Kind {
 	case topup.Reversal:
-		return h.reverse(ctx, s, c.Why, c.Repeat)
+		return h.tender.Reverse(ctx, s, c.Why, c.Repeat)
 	case topup.Confirmation:
 		a, err = h.client.ConfirmLoad(ctx, switchlink.Confirmation{
 			STAN: c.Duty.STAN, Batch: s.PayBatch, Sale: s.ID, Attempt: s.Attempt, TAC: s.TAC, By: s.DoneBy, Repeat: c.Repeat,
