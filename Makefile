@@ -29,7 +29,7 @@ deps: deps-build
 	$(call install,$(TEST_DEPS))
 
 build: deps-build
-	go build -o bin/kiosk ./kiosk
+	go build -ldflags "-X main.revision=$$(git rev-parse --short=12 HEAD 2>/dev/null)" -o bin/kiosk ./kiosk
 	go build -o bin/host ./sync/hostd
 
 # Starts the demo and prints the addresses of its pages.

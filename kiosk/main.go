@@ -5,7 +5,6 @@ package main
 import (
 	"fmt"
 	"os"
-	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -28,16 +27,13 @@ func rootCommand() *cobra.Command {
 	return root
 }
 
-// version is what the build recorded of the source.
+// revision is set by the build (make build).
+var revision string
+
+// version names the source that this was built from.
 func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
+	if revision == "" {
+		return "devel"
 	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-			return s.Value[:12]
-		}
-	}
-	return "devel"
+	return revision
 }

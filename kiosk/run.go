@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -42,38 +43,77 @@ configuration says. It comes back by itself after a power cut at any instant.`,
 	return c
 }
 
+// Pauses between two lives of the service.
+const (
+	againMin = 2 * time.Second
+	againMax = 30 * time.Second
+)
+
+// run keeps the service alive until ctx ends. A journal that cannot be written
+// stops the sale for good: what was announced may or may not be durable, and
+// only opening it anew can tell. So that is what happens.
 func run(ctx context.Context, cmd *cobra.Command, cfg config.Config, log *slog.Logger) error {
+	for pause := againMin; ; pause = min(2*pause, againMax) {
+		began := time.Now()
+		opened, err := live(ctx, cmd, cfg, log)
+		if ctx.Err() != nil {
+			log.Info("the service has ended", "because", err)
+			return nil
+		}
+		if !opened && began.Sub(started) < againMin {
+			return err // it never worked: a person has to mend it
+		}
+		if time.Since(began) > time.Minute {
+			pause = againMin
+		}
+		log.Error("the service has stopped and starts again", "err", err, "after", pause)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
+		}
+	}
+}
+
+var started = time.Now()
+
+// live is one life of the service: from opening the journal to the end of the
+// sale or of ctx.
+func live(ctx context.Context, cmd *cobra.Command, cfg config.Config, log *slog.Logger) (opened bool, err error) {
+	ctx, end := context.WithCancel(ctx)
+	defer end()
 	source := reader.NewPCSC(reader.Limits{})
 	st, err := station.Open(cfg, station.Parts{Readers: source, Log: log, Version: version()})
 	if err != nil {
-		source.Close()
-		return err
+		return false, errors.Join(err, source.Close())
 	}
+	sold := make(chan error, 1)
+	go func() { defer end(); sold <- st.Run(ctx) }()
+	err = pages(ctx, cmd, cfg, log, st)
+	end()
+	return true, errors.Join(err, <-sold)
+}
+
+// pages serves the station's pages until ctx ends.
+func pages(ctx context.Context, cmd *cobra.Command, cfg config.Config, log *slog.Logger, st *station.Station) error {
 	staff, first, err := login.Open(filepath.Join(cfg.Data, "cashiers.json"), login.Options{Name: "cashier"})
 	if err != nil {
 		return err
 	}
-	pages, err := ui.NewServer(ui.Options{
+	server, err := ui.NewServer(ui.Options{
 		Passenger: st.Passenger(), Desk: st.Desk(), DeskLogin: staff, ThemeDir: cfg.Theme, Hosts: cfg.Hosts, Kiosk: cfg.Kiosk, Logger: log,
 	})
 	if err != nil {
 		return err
 	}
-	defer pages.Close()
+	defer server.Close()
 	ln, err := net.Listen("tcp", cfg.Listen)
 	if err != nil {
 		return fmt.Errorf("pages: %w (listen in the configuration)", err)
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "kiosk %s: passenger http://%s/, cashier http://%s/cashier\n", cfg.Kiosk, ln.Addr(), ln.Addr())
 	login.PrintFirst(cmd.OutOrStdout(), "cashier", first)
-	served := make(chan error, 1)
-	go func() { served <- ui.Serve(ctx, ln, pages) }()
-	err = st.Run(ctx)
-	if ctx.Err() != nil {
-		return <-served
-	}
-	log.Error("the sale has stopped; the pages say so until the service is started again", "err", err)
-	return errors.Join(err, <-served)
+	return ui.Serve(ctx, ln, server)
 }
 
 func configCommand() *cobra.Command {
