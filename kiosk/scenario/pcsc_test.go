@@ -110,6 +110,7 @@ func TestForeignCard(t *testing.T) {
 		{"lenient ride after", "torn-ride", lenient, "tear=after away=ride:2.00", "76.50"},
 		{"strict ride before", "torn-ride", foreign.Strict, "tear=before away=ride:2.00", "76.50"},
 		{"strict ride after", "torn-ride", foreign.Strict, "tear=after away=ride:2.00", "76.50"},
+		{"strict power", "power", foreign.Strict, "", "78.50"},
 		{"back at once before", "torn", lenient, "tear=before return=0s", "78.50"},
 		{"back at once after", "torn", foreign.Strict, "tear=after return=0s", "78.50"},
 	} {
@@ -119,7 +120,7 @@ func TestForeignCard(t *testing.T) {
 				t.Error(err)
 			}
 			card.has(c.balance, "1 50.00")
-			if torn := card.do("torn"); (torn == "1") != (c.fate != "") {
+			if torn := card.do("torn"); torn == "0" != (c.fate == "") {
 				t.Errorf("it was torn %s times", torn)
 			}
 		})

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // TestScenarios runs every script of testdata with readers in memory.
@@ -25,5 +26,15 @@ func TestScenarios(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// TestAwaitNeedsAnotherProgram: what await cannot mean is said, not waited for.
+func TestAwaitNeedsAnotherProgram(t *testing.T) {
+	for _, text := range []string{"await green", "await card", "await card green", "await card green now"} {
+		start := time.Now()
+		if err := Run(t.Context(), strings.NewReader(text), Options{Reader: "memory"}); err == nil || time.Since(start) > awaitWait/2 {
+			t.Errorf("%s: %v", text, err)
+		}
 	}
 }
