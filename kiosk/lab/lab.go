@@ -41,6 +41,11 @@ type Options struct {
 	// For measurements: a source around the readers, and a look at each commit.
 	WrapReaders func(reader.Source) reader.Source
 	Appended    func([]entry.Body)
+
+	// Overheard is told what goes over a link ("switch" or "fleet"), for tests
+	// that search it: on which connection, and whether the kiosk sends. It must
+	// not keep p.
+	Overheard func(link, conn string, out bool, p []byte)
 }
 
 // Lab is the world.
@@ -94,7 +99,7 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 		o.Kiosk = "K0001"
 	}
 	l := &Lab{
-		opts: o, log: o.Log, toSwitch: newCable(), toFleet: newCable(),
+		opts: o, log: o.Log, toSwitch: newCable("switch", o.Overheard), toFleet: newCable("fleet", o.Overheard),
 		purses: map[string]*purseCard{}, banks: map[string]*bankCard{}, stopPCSCD: func() {}, used: map[string]bool{},
 		listen: listening{"127.0.0.1:0", "127.0.0.1:0"}, fields: fields{},
 	}

@@ -18,9 +18,18 @@ type cable struct {
 	conns map[*wire]bool
 
 	waited atomic.Int64 // nanoseconds between requests and their answers
+
+	heard func(conn string, out bool, p []byte)
 }
 
-func newCable() *cable { return &cable{back: make(chan struct{}), conns: map[*wire]bool{}} }
+// newCable makes a cable that is in. overheard may be nil.
+func newCable(link string, overheard func(link, conn string, out bool, p []byte)) *cable {
+	c := &cable{back: make(chan struct{}), conns: map[*wire]bool{}, heard: func(string, bool, []byte) {}}
+	if overheard != nil {
+		c.heard = func(conn string, out bool, p []byte) { overheard(link, conn, out, p) }
+	}
+	return c
+}
 
 // set pulls the cable or puts it back.
 func (c *cable) set(up bool) {
@@ -85,6 +94,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	if !w.cable.up() {
 		return len(p), nil
 	}
+	w.cable.heard(w.LocalAddr().String(), true, p)
 	n, err := w.Conn.Write(p)
 	w.asked.Store(time.Now().UnixNano())
 	return n, err
@@ -98,6 +108,7 @@ func (w *wire) Read(p []byte) (int, error) {
 			w.cable.waited.Add(time.Now().UnixNano() - asked)
 		}
 		if err != nil || w.cable.up() {
+			w.cable.heard(w.LocalAddr().String(), false, p[:n])
 			return n, err
 		}
 	}
