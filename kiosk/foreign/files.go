@@ -33,7 +33,7 @@ func (c *card) selectFile(cmd command) ([]byte, uint16) {
 		return nil, swNoFile
 	}
 	switch {
-	case bytes.Equal(cmd.data, ppse):
+	case bytes.Equal(cmd.data, ppse) && !c.opts.NoPPSE:
 		c.session = session{}
 		entry := tlv("61", tlv("4F", purseID), tlv("50", []byte("MOT_T_EP")), tlv("87", []byte{1}))
 		return tlv("6F", tlv("84", ppse), tlv("A5", tlv("BF0C", entry))), swOK
@@ -91,7 +91,7 @@ func (c *card) readBinary(cmd command) ([]byte, uint16) {
 
 // readRecord gives the log: record 1 is the newest.
 func (c *card) readRecord(cmd command) ([]byte, uint16) {
-	if cmd.p2>>3 != 0x18 {
+	if cmd.p2>>3 != 0x18 || c.opts.NoLog {
 		return nil, swNoFile
 	}
 	if cmd.p2&7 != 4 {

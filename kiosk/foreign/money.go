@@ -23,7 +23,9 @@ func (c *card) getBalance(cmd command) ([]byte, uint16) {
 	case 0:
 		return exactly(cmd, be32(c.balance))
 	case 1:
-		return exactly(cmd, be32(0))
+		if !c.opts.NoSlot {
+			return exactly(cmd, be32(0))
+		}
 	}
 	return nil, swP1P2
 }
@@ -131,6 +133,8 @@ func (c *card) commit(amount uint32, terminal [6]byte, when [7]byte) [4]byte {
 // prove is GET TRANSACTION PROVE: MAC2, then TAC.
 func (c *card) prove(cmd command) ([]byte, uint16) {
 	switch {
+	case c.opts.NoProve:
+		return nil, swINS
 	case cmd.p1 != 0:
 		return nil, swP1P2
 	case len(cmd.data) != 2:
@@ -139,6 +143,9 @@ func (c *card) prove(cmd command) ([]byte, uint16) {
 		return nil, 0x6C08
 	}
 	p := c.proof
+	if p == nil && c.opts.Empty6985 {
+		return nil, swConditions
+	}
 	if p == nil || p.kind != cmd.p2 || p.number != binary.BigEndian.Uint16(cmd.data) {
 		return nil, swNoProof
 	}

@@ -25,6 +25,11 @@ type Options struct {
 	Use61     bool   // answers wait for GET RESPONSE
 	Bare      bool   // no EF15 in the answer to SELECT
 	Short     bool   // the log has no empty records: 6A83 after the last
+	NoPPSE    bool   // no directory: only the AID is known
+	NoLog     bool   // no EF18
+	NoProve   bool   // PROVE is not known
+	NoSlot    bool   // no second balance slot
+	Empty6985 bool   // PROVE without a proof says 6985; else 9406
 	PIN       string // VERIFY before INITIALIZE, digits; "": none
 
 	Tear   string        // "before" or "after" the commit of CREDIT, once
@@ -37,6 +42,7 @@ func (o *Options) flags() map[string]*bool {
 	return map[string]*bool{
 		"wipe": &o.Wipe, "same": &o.ProveSame, "once": &o.Once, "lognext": &o.LogNext, "count": &o.Count,
 		"forget": &o.Forget, "61xx": &o.Use61, "bare": &o.Bare, "short": &o.Short,
+		"noppse": &o.NoPPSE, "nolog": &o.NoLog, "noprove": &o.NoProve, "noslot": &o.NoSlot, "6985": &o.Empty6985,
 	}
 }
 

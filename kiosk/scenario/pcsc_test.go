@@ -110,6 +110,10 @@ func TestForeignCard(t *testing.T) {
 		{"lenient ride after", "torn-ride", lenient, "tear=after away=ride:2.00", "76.50"},
 		{"strict ride before", "torn-ride", foreign.Strict, "tear=before away=ride:2.00", "76.50"},
 		{"strict ride after", "torn-ride", foreign.Strict, "tear=after away=ride:2.00", "76.50"},
+		{"poor torn before", "torn", poor, "tear=before", "78.50"},
+		{"poor torn after", "torn", poor, "tear=after", "78.50"},
+		{"log only torn after", "torn", "noprove 6985 wipe", "tear=after", "78.50"},
+		{"proof only torn after", "torn", "nolog noppse noslot once 6985 wipe", "tear=after", "78.50"},
 		{"strict power", "power", foreign.Strict, "", "78.50"},
 		{"back at once before", "torn", lenient, "tear=before return=0s", "78.50"},
 		{"back at once after", "torn", foreign.Strict, "tear=after return=0s", "78.50"},
@@ -126,6 +130,8 @@ func TestForeignCard(t *testing.T) {
 		})
 	}
 }
+
+const poor = "noppse nolog noprove noslot bare" // can hardly be asked anything
 
 const mixed = "same once 61xx pin=123456"
 
