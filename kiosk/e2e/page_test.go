@@ -47,6 +47,7 @@ const remember = `(() => {
 		if (seen[seen.length - 1] !== now) seen.push(now);
 	};
 	window.lookNow = look;
+	document.addEventListener("click", (e) => { window.hit = e.target; }, true);
 	new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-screen"] });
 })()`
 
@@ -206,9 +207,25 @@ func (p *page) press(selector string) {
 		}
 		ctx, cancel := context.WithTimeout(p.ctx, patience)
 		defer cancel()
-		return chromedp.Do(ctx, chromedp.MouseClickXY(at.X, at.Y))
+		if err := chromedp.Do(ctx, chromedp.MouseClickXY(at.X, at.Y)); err != nil {
+			return err
+		}
+		if got := ask[string](p, fmt.Sprintf(hit, quote(selector))); got != "" {
+			p.t.Logf("%s: the finger that was on its way to %s met %s", p.name, selector, got)
+			return fmt.Errorf("%s was missed", selector)
+		}
+		return nil
 	})
 }
+
+// hit says what a click met, if it was not what it was meant for: a page may
+// move while a finger is on its way. The button may be another one by now, or
+// its page may be gone.
+const hit = `((selector, hit) => {
+	window.hit = null;
+	if (!hit || !hit.closest || hit.closest(selector)) return "";
+	return hit.outerHTML.slice(0, 200);
+})(%s, window.hit)`
 
 // write types into a field.
 func (p *page) write(selector, words string) {

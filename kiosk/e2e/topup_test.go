@@ -92,7 +92,7 @@ func fullTopUp(w *world) {
 	w.screen("done")
 	w.title("screen.done.title")
 	w.passenger.reads("#new-balance", (old + 5000).String())
-	w.shown("idle", "processing", "amount", "payment", "pin", "hold", "processing", "done")
+	w.shown("idle", "processing", "amount", "payment", "pin", "hold", "processing|"+w.words.T("screen.hold.moving"), "done")
 	w.balance("ruby", old+5000)
 	w.charged(rich.name, debits+5000)
 	w.settled()

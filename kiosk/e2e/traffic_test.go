@@ -45,3 +45,50 @@ func (w *traffic) of(path string) []string {
 	defer w.mu.Unlock()
 	return append([]string(nil), w.frames[path]...)
 }
+
+// wires is what went over the links between kiosk and host, by connection and
+// direction.
+type wires struct {
+	mu      sync.Mutex
+	streams map[stream][]byte
+}
+
+type stream struct {
+	link, conn string
+	out        bool // from the kiosk to the host
+}
+
+func (w *wires) hear(link, conn string, out bool, p []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.streams == nil {
+		w.streams = map[stream][]byte{}
+	}
+	s := stream{link, conn, out}
+	w.streams[s] = append(w.streams[s], p...)
+}
+
+// sent counts the bytes that the kiosk sent over a link.
+func (w *wires) sent(link string) (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for s, data := range w.streams {
+		if s.link == link && s.out {
+			n += len(data)
+		}
+	}
+	return n
+}
+
+// all gives copies of the streams of a link.
+func (w *wires) all(link string) map[stream][]byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := map[stream][]byte{}
+	for s, data := range w.streams {
+		if s.link == link {
+			list[s] = append([]byte(nil), data...)
+		}
+	}
+	return list
+}

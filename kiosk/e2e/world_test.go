@@ -34,6 +34,7 @@ type world struct {
 	passenger *page
 	profile   context.Context
 	frames    *traffic
+	wires     *wires
 	printed   string // what the demo printed at its start
 	first     map[string][2]string
 	shots     int
@@ -59,7 +60,7 @@ func begin(t *testing.T, code string, cards []card, banks []bank) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{T: t, dir: t.TempDir(), words: words[code], frames: newTraffic(), first: map[string][2]string{}}
+	w := &world{T: t, dir: t.TempDir(), words: words[code], frames: newTraffic(), wires: &wires{}, first: map[string][2]string{}}
 	w.logFile = filepath.Join(t.TempDir(), "log")
 	logTo, err := os.Create(w.logFile)
 	if err != nil {
@@ -89,7 +90,7 @@ func (w *world) start(log *slog.Logger) {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var out strings.Builder
-	d, err := demo.Start(ctx, &out, "127.0.0.1:0", lab.Options{Dir: w.dir, Reader: "memory", SwitchTimeout: 2 * time.Second, Log: log, Version: "e2e"})
+	d, err := demo.Start(ctx, &out, "127.0.0.1:0", lab.Options{Dir: w.dir, Reader: "memory", SwitchTimeout: 2 * time.Second, Log: log, Version: "e2e", Overheard: w.wires.hear})
 	if err != nil {
 		cancel()
 		w.Fatal(err)
@@ -230,13 +231,14 @@ func (w *world) reason(r string) {
 	}
 }
 
-// shown says that these screens were shown, in this order, whatever between.
+// shown says that these screens were shown, in this order, whatever between: a
+// name, or a name and its headline with | between.
 func (w *world) shown(names ...string) {
 	w.Helper()
 	seen := w.passenger.seen()
 	i := 0
 	for _, s := range seen {
-		if i < len(names) && strings.HasPrefix(s, names[i]+"|") {
+		if i < len(names) && (s == names[i] || strings.HasPrefix(s, names[i]+"|")) {
 			i++
 		}
 	}
