@@ -55,9 +55,9 @@ func main() {
 	}
 }
 
-// heavy names what runs without the race detector: these packages start whole
-// systems, a browser or a database, and the parts of them are raced elsewhere.
-var heavy = regexp.MustCompile(`^buka/(kiosk/(e2e|scenario)|sync/host|store)$`)
+// heavy names what runs without the race detector: a browser and everything
+// behind it; the parts are raced in their own packages.
+var heavy = regexp.MustCompile(`^buka/kiosk/e2e$`)
 
 // packages lists the packages with tests, heavy ones or the others.
 func packages(wantHeavy bool) []string {
