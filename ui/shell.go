@@ -35,7 +35,6 @@ type shellData struct {
 	Down      []*lang.Catalogue
 	Passenger bool // there is a passenger's page to look at
 	Error     string
-	Query     string
 }
 
 type navLink struct{ Name, Path string }
@@ -96,7 +95,7 @@ func (s *Server) data(r *http.Request, name, code string) shellData {
 	if k := r.URL.Query().Get("kiosk"); k != "" {
 		other.Set("kiosk", k)
 	}
-	d := shellData{Page: name, NowMS: time.Now().UnixMilli(), Nav: s.pages(), Query: "lang=" + code,
+	d := shellData{Page: name, NowMS: time.Now().UnixMilli(), Nav: s.pages(),
 		Title: c.T("app.name") + " · " + c.T("page."+name), OtherLang: r.URL.Path + "?" + other.Encode(),
 		Passenger: s.o.Passenger != nil}
 	for _, code := range lang.Codes() {

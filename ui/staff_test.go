@@ -45,6 +45,9 @@ func TestSignIn(t *testing.T) {
 	if res, err := c.Get(h.web.URL + "/operator"); err != nil || res.Request.URL.Path != "/operator/login" {
 		t.Error("a cashier's session opens the operator's page", err)
 	}
+	if _, form := h.get(t, c, "/cashier/login?lang=zh"); !strings.Contains(form, `action="/cashier/login?lang=zh"`) {
+		t.Error("signing in changes the language")
+	}
 	ws := open(t, h, c.Jar, "/cashier/ws?lang=en")
 	next(t, ws)
 	_, body := h.get(t, c, "/cashier?lang=en")
