@@ -244,7 +244,7 @@ func (st *step) cardFailed(e CardFailed) {
 		if c.Sale != e.Sale {
 			return
 		}
-		if e.Reason == "card-gone" || e.Reason == "other-card" {
+		if e.Reason == "card-gone" || e.Reason == "other-card" || e.Reason == "card-unread" {
 			c.Phase, c.Notice = CardBack, e.Reason
 			st.timer(timerIdle, st.core.Rules.IdleMS)
 			return

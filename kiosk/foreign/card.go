@@ -47,6 +47,7 @@ type card struct {
 	loads    int    // CREDITs that this card has committed
 	credited uint64 // fen by them
 	torn     int
+	asked    int // commands
 
 	session session
 }
@@ -112,6 +113,9 @@ const (
 func (c *card) answer(apdu []byte) ([]byte, verdict) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.asked++; c.asked == c.opts.Drop {
+		return nil, dropped
+	}
 	cmd, ok := parse(apdu)
 	if !ok {
 		return status(nil, swLength), stays

@@ -32,6 +32,7 @@ type Options struct {
 	Empty6985 bool   // PROVE without a proof says 6985; else 9406
 	PIN       string // VERIFY before INITIALIZE, digits; "": none
 
+	Drop   int           // the socket ends at this command, the first being 1, once
 	Tear   string        // "before" or "after" the commit of CREDIT, once
 	Return time.Duration // the socket is back so long after a tear
 	Away   string        // what happens in between: "ride 2.00", "load 20.00"
@@ -82,6 +83,8 @@ func (o *Options) set(k, v string) (err error) {
 		var n uint64
 		n, err = strconv.ParseUint(v, 10, 16)
 		o.Counter = uint16(n)
+	case "drop":
+		o.Drop, err = strconv.Atoi(v)
 	case "pin":
 		o.PIN = v
 		_, err = hex.DecodeString(v)
