@@ -25,6 +25,8 @@ func (st *step) cardPresented(e CardPresented) {
 	case c.idle() || c.Last():
 		st.anew(c)
 		st.read(c)
+	case c.Phase == Reading: // it came again while it was read
+		st.do(ReadCard{Place: c.Place, Session: c.Session})
 	case c.Phase == CardBack:
 		st.probe(c)
 	case c.Phase == Holding:
@@ -237,7 +239,7 @@ func (st *step) cardFailed(e CardFailed) {
 	st.touched = true
 	switch c.Phase {
 	case Reading:
-		if c.Session == e.Session || e.Reason == "card-gone" {
+		if c.Session == e.Session || c.Session == 0 { // else a newer reading is under way
 			st.unread(c, e.Reason)
 		}
 	case Probing:
@@ -247,6 +249,9 @@ func (st *step) cardFailed(e CardFailed) {
 		if e.Reason == "card-gone" || e.Reason == "other-card" || e.Reason == "card-unread" {
 			c.Phase, c.Notice = CardBack, e.Reason
 			st.timer(timerIdle, st.core.Rules.IdleMS)
+			if c.Session != 0 && c.Session != e.Session { // it is back already
+				st.probe(c)
+			}
 			return
 		}
 		st.refuse(c, Declined, e.Reason, "card")
@@ -256,6 +261,9 @@ func (st *step) cardFailed(e CardFailed) {
 		}
 	case Loading:
 		st.loadFailed(c, e.Reason)
+		if c.Phase == Holding && c.Session != 0 && c.Session != e.Session { // it is back already
+			st.timer(timerAgain, 300)
+		}
 	case Resolving:
 		if c.Sale == e.Sale {
 			st.unresolved(c, e.Reason)

@@ -5,6 +5,11 @@ import "buka/internal/entry"
 // cardForLoad: a card was put back while money waits for it.
 func (st *step) cardForLoad(c *Console, e CardRead) {
 	if c.Session != e.Session {
+		if c.Session == 0 {
+			st.backToHold(c, "card-gone")
+		} else {
+			st.do(ReadCard{Place: c.Place, Session: c.Session})
+		}
 		return
 	}
 	s := st.Durable.Sales[c.Sale]

@@ -185,10 +185,11 @@ func (st *step) giveBack(id entry.SaleID, why string) bool {
 }
 
 // withdrawOthers ends every offer that nobody works on: another card's sale
-// begins.
+// begins. One whose card lies at the desk is the cashier's.
 func (st *step) withdrawOthers() {
 	for _, s := range st.Durable.InOrder() {
-		if s.Offered() && !st.busyElsewhere(s.ID) {
+		atDesk := st.Live.Desk.Sale == s.ID && st.Live.Desk.Session != 0
+		if s.Offered() && !st.busyElsewhere(s.ID) && !atDesk {
 			st.giveBack(s.ID, "another sale")
 		}
 	}

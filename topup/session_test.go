@@ -1,0 +1,120 @@
+package topup_test
+
+import (
+	"testing"
+
+	"buka/cardio/pboc"
+	"buka/internal/entry"
+	"buka/topup"
+)
+
+// script runs events through a fresh core that has signed on.
+type script struct {
+	t     *testing.T
+	core  *topup.Core
+	state topup.State
+	did   []topup.Command // of the last event
+}
+
+func newScript(t *testing.T) *script {
+	s := &script{t: t, core: &topup.Core{Rules: topup.DefaultRules(), Judges: map[string]topup.Judge{"tunion": pboc.Judge}}, state: topup.New()}
+	s.on(topup.Started{}, topup.LinkChanged{Up: true}, topup.SignedOn{Batch: 1})
+	return s
+}
+
+func (s *script) on(events ...topup.Event) {
+	s.t.Helper()
+	for _, e := range events {
+		r := s.core.Step(s.state, e)
+		if r.Err != nil {
+			s.t.Fatalf("%T: %v", e, r.Err)
+		}
+		s.state, s.did = r.State, r.Commands
+	}
+}
+
+func (s *script) phase(want topup.Phase) {
+	s.t.Helper()
+	if got := s.state.Live.Front.Phase; got != want {
+		s.t.Fatalf("the phase is %s, not %s", got, want)
+	}
+}
+
+// reads says whether the last event had the card of a session read.
+func (s *script) reads(session uint64) {
+	s.t.Helper()
+	for _, c := range s.did {
+		if r, ok := c.(topup.ReadCard); ok && r.Session == session {
+			return
+		}
+	}
+	s.t.Fatalf("the card of session %d is not read: %v", session, s.did)
+}
+
+func cardRead(session uint64) topup.CardRead {
+	return topup.CardRead{Place: topup.Front, Session: session, ID: entry.SaleID("SALE000000000001"), Card: topup.CardFacts{Card: testCard, Balance: 2850}}
+}
+
+// A card that bounces on the reader is read again: the screen never waits for
+// an answer about a presence that is over.
+func TestABouncingCardIsReadAgain(t *testing.T) {
+	s := newScript(t)
+	s.on(topup.CardPresented{Place: topup.Front, Session: 1}, topup.CardGone{Place: topup.Front, Session: 1}, topup.CardPresented{Place: topup.Front, Session: 2})
+	s.reads(2)
+	s.on(topup.CardFailed{Place: topup.Front, Session: 1, Reason: "card-gone"})
+	s.phase(topup.Reading)
+	s.on(cardRead(2))
+	s.phase(topup.Choosing)
+}
+
+// pay brings a script to the hold screen, without a card on the reader.
+func (s *script) pay() {
+	s.t.Helper()
+	sale := entry.SaleID("SALE000000000001")
+	s.on(topup.CardPresented{Place: topup.Front, Session: 1}, cardRead(1), topup.Chosen{Sale: sale, Amount: 5000})
+	s.phase(topup.Probing)
+	s.on(topup.Probed{Place: topup.Front, Session: 1, Sale: sale, Answered: true, Code: "00", Attempt: entry.Attempt{Card: testCard, Slot: 2}},
+		topup.CardGone{Place: topup.Front, Session: 1}, topup.TenderSeen{Sale: sale}, topup.TenderReady{Sale: sale})
+	s.phase(topup.Sending)
+	s.on(topup.Paid{Sale: sale, STAN: s.state.Durable.Sales[sale].PaySTAN, Outcome: entry.Done, Amount: 5000, Code: "00"})
+	s.phase(topup.Holding)
+}
+
+func TestABouncingCardAtHold(t *testing.T) {
+	s := newScript(t)
+	s.pay()
+	s.on(topup.CardPresented{Place: topup.Front, Session: 2}, topup.CardGone{Place: topup.Front, Session: 2}, topup.CardPresented{Place: topup.Front, Session: 3}, cardRead(2))
+	s.reads(3)
+	s.on(topup.CardGone{Place: topup.Front, Session: 3}, cardRead(3))
+	s.phase(topup.Holding)
+}
+
+// A late answer changes nothing (reference/iso8583.md §2.2).
+func TestALatePaymentChangesNothing(t *testing.T) {
+	s := newScript(t)
+	s.pay()
+	before, _ := s.state.Durable.Encode()
+	sale := s.state.Durable.Sales["SALE000000000001"]
+	s.on(topup.Paid{Sale: sale.ID, STAN: sale.PaySTAN, Outcome: entry.NotDone, Code: "51"}, topup.Paid{Sale: sale.ID, STAN: sale.PaySTAN, Outcome: entry.Unknown})
+	if after, _ := s.state.Durable.Encode(); string(after) != string(before) {
+		t.Error("a late answer has changed the state")
+	}
+}
+
+// The money of a card at the desk stays while another passenger begins.
+func TestTheDeskKeepsItsOffer(t *testing.T) {
+	for _, atDesk := range []bool{true, false} {
+		s := newScript(t)
+		s.pay()
+		if atDesk {
+			s.on(topup.CardPresented{Place: topup.Desk, Session: 9}, topup.CardRead{Place: topup.Desk, Session: 9, Card: topup.CardFacts{Card: testCard}})
+		}
+		s.state.Live.Front = topup.Console{Place: topup.Front, Phase: topup.Idle}
+		other := cardRead(10)
+		other.ID, other.Card.Card.Number = "SALE000000000002", "3105170010170900000"
+		s.on(topup.CardPresented{Place: topup.Front, Session: 10}, other)
+		if offered := s.state.Durable.Sales["SALE000000000001"].Offered(); offered != atDesk {
+			t.Errorf("card at the desk %v: the offer stands: %v", atDesk, offered)
+		}
+	}
+}
