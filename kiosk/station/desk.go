@@ -20,6 +20,7 @@ type desk struct {
 	shown ui.DeskState
 	rev   uint64
 	who   string
+	about ui.OpenSale // what the last action was about: its sale may be closed before the slip is printed
 }
 
 func (d *desk) Subscribe(changed func()) func() { return d.station.faces.watch(changed) }
@@ -34,6 +35,9 @@ func (d *desk) State() ui.DeskState {
 	defer d.mu.Unlock()
 	if now.Result != nil {
 		now.Result.Who = d.who
+		if a := d.about; a.Sale == now.Result.Sale {
+			now.Result.BankCard, now.Result.RRN, now.Result.CardNumber = a.BankCard, a.RRN, a.CardNumber
+		}
 	}
 	if !reflect.DeepEqual(now, d.shown) {
 		d.shown = now
@@ -49,11 +53,17 @@ func (d *desk) State() ui.DeskState {
 }
 
 func (d *desk) Do(a ui.DeskAction) error {
-	if a.Rev != d.State().Rev {
+	now := d.State()
+	if a.Rev != now.Rev {
 		return ui.ErrStale
 	}
 	d.mu.Lock()
 	d.who = a.Who
+	for _, o := range now.Open {
+		if o.Sale == a.Sale {
+			d.about = o
+		}
+	}
 	d.mu.Unlock()
 	d.station.post(topup.DeskActed{Sale: entry.SaleID(a.Sale), Do: a.Name, Who: a.Who})
 	return nil
