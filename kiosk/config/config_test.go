@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -26,6 +27,19 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
 		if lineOf(Example, key) == 0 {
 			t.Errorf("the example does not show %s", key)
+		}
+	}
+}
+
+// The page that errors point to must name every key.
+func TestThePageNamesEveryKey(t *testing.T) {
+	page, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, key := range keysOf(reflect.TypeFor[Config](), "") {
+		if !strings.Contains(string(page), "| `"+key+"` |") {
+			t.Errorf("docs/configuration.md does not name %s", key)
 		}
 	}
 }
