@@ -22,6 +22,7 @@ func (w *world) signIn(name string) *page {
 	}
 	p := tab(w.T, w.profile, name, w.demo.URL+"/"+name+"?lang="+w.words.Code, laptop, w.frames)
 	p.until("the login", `location.pathname === "/`+name+`/login" && Boolean(document.getElementById("sign-in"))`)
+	p.shoot("login-"+w.words.Code, laptop)
 	p.write("#name", who[0])
 	p.write("#password", who[1])
 	p.press("#sign-in")
@@ -53,6 +54,7 @@ func TestDrain(t *testing.T) {
 		t.Fatalf("the cable is out and the host has grown from %d to %d entries", before, got)
 	}
 	operator.reads(row, w.words.T("fleet.down"))
+	operator.shoot("down", laptop)
 
 	// The host dies the first time while a batch waits to be written, the second
 	// time as soon as something was, whether the kiosk has heard of it or not.
@@ -80,8 +82,10 @@ func TestDrain(t *testing.T) {
 	for column, want := range map[string]string{"owed": "0", "unshipped": "0", "rewrites": "0", "unresolved": "0", "journal": fmt.Sprint(tail) + " " + w.words.T("fleet.chain-ok")} {
 		operator.cell(row, w.words.T("fleet."+column), want)
 	}
+	operator.shoot("synced", laptop)
 	operator.press(row + " a")
 	operator.reads("#journal-seq", fmt.Sprint(tail))
+	operator.shoot("kiosk", laptop)
 	operator.until("the last entry", fmt.Sprintf(`document.querySelector(".journal .num").textContent === "%d"`, tail))
 }
 
@@ -204,16 +208,19 @@ func (w *world) finishAtDesk(claim, torn string) {
 	cashier.reads("#desk-open", w.words.T("desk.why-not.no-card"))
 	w.bench.press("#desk-ruby")
 	cashier.reads("#desk-balance", map[string]money.Fen{"before": 2850, "after": 4850}[torn].String())
+	cashier.shoot("card-"+w.words.Code, laptop)
 	cashier.press(`#desk-open button[data-do="prove"]`)
 	if torn == "before" { // not on the card, says the authority: now it may be written
 		cashier.reads("#result-title", w.words.T("desk.result.not-there.title"))
 		cashier.reads("#desk-open .stated", w.words.T("desk.state.offered"))
+		cashier.shoot("not-there-"+w.words.Code, laptop)
 		cashier.press(`#desk-open button[data-do="rewrite"]`)
 		cashier.reads("#result-title", w.words.T("desk.result.written.title"))
 		cashier.reads("#slip", "28.50")
 	} else {
 		cashier.reads("#result-title", w.words.T("desk.result.already-there.title"))
 	}
+	cashier.shoot("slip-"+w.words.Code, laptop)
 	for _, line := range []string{claim, "8024", "20.00", "622588******0027", "cashier", "K0001"} {
 		cashier.reads("#slip", line)
 	}
