@@ -23,18 +23,14 @@ type Doer interface{ Do(Command) }
 // ErrStopped says that the engine does not run: nothing may be decided.
 var ErrStopped = errors.New("the sale engine has stopped")
 
-const (
-	queueMax        = 1024
-	checkpointEvery = 256 // entries between checkpoints
-)
+const queueMax = 1024
 
 // Engine is the thin shell: one goroutine owns the state.
 type Engine struct {
-	core    *Core
-	journal Journal
-	log     *slog.Logger
-	events  chan Event
-	timers  map[string]*time.Timer
+	loop   Loop // the owner goroutine's
+	log    *slog.Logger
+	events chan Event
+	timers map[string]*time.Timer
 
 	// Appended, if set, is told after each durable commit and before any
 	// command runs; true cuts the engine off there, as a power cut would.
@@ -45,13 +41,12 @@ type Engine struct {
 	failed error
 	watch  map[int]func()
 	nextID int
-	since  int // entries after the last checkpoint
 }
 
 // NewEngine makes an engine over a replayed state; Run starts it.
 func NewEngine(core *Core, journal Journal, state State, log *slog.Logger) *Engine {
 	return &Engine{
-		core: core, journal: journal, log: log, state: state,
+		loop: Loop{Core: core, Journal: journal, State: state}, log: log, state: state,
 		events: make(chan Event, queueMax), timers: map[string]*time.Timer{}, watch: map[int]func(){},
 	}
 }
@@ -72,6 +67,7 @@ func (e *Engine) Post(ctx context.Context, ev Event) error {
 // can tell) or with a breach of the law.
 func (e *Engine) Run(ctx context.Context, doer Doer) error {
 	defer e.stopTimers()
+	e.loop.Appended = func(b []entry.Body) bool { return e.Appended != nil && e.Appended(b) }
 	for {
 		select {
 		case <-ctx.Done():
@@ -87,48 +83,21 @@ func (e *Engine) Run(ctx context.Context, doer Doer) error {
 }
 
 func (e *Engine) take(ctx context.Context, ev Event, doer Doer) error {
-	r := e.core.Step(e.state, ev)
-	if r.Err != nil {
-		return r.Err
-	}
-	if len(r.Entries) > 0 {
-		bodies := r.Entries
-		if e.since += len(bodies); e.since >= checkpointEvery && !urgent(r.Commands) {
-			data, err := r.State.Durable.Encode()
-			if err != nil {
-				return fmt.Errorf("encode checkpoint: %w", err)
-			}
-			bodies, e.since = append(bodies, entry.Checkpoint{State: data}), 0
-		}
-		if err := e.journal.Append(bodies...); err != nil {
-			return fmt.Errorf("append to the journal: %w", err)
-		}
-		if e.Appended != nil && e.Appended(bodies) {
-			return ErrStopped
-		}
-	}
-	e.mu.Lock()
-	e.state = r.State
-	e.mu.Unlock()
-	for _, c := range r.Commands {
+	err := e.loop.Take(ev, func(s State) {
+		e.mu.Lock()
+		e.state = s
+		e.mu.Unlock()
+	}, func(c Command) {
 		if t, ok := c.(SetTimer); ok {
 			e.setTimer(ctx, t)
-			continue
+			return
 		}
 		doer.Do(c)
+	})
+	if err == nil {
+		e.tell()
 	}
-	e.tell()
-	return nil
-}
-
-// urgent says that a card waits for what follows: no time for a checkpoint.
-func urgent(commands []Command) bool {
-	for _, c := range commands {
-		if _, ok := c.(Write); ok {
-			return true
-		}
-	}
-	return false
+	return err
 }
 
 func (e *Engine) setTimer(ctx context.Context, t SetTimer) {
