@@ -1,0 +1,84 @@
+package sim
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+
+	"buka/internal/entry"
+	"buka/internal/money"
+)
+
+// card is a model card: its EEPROM and its ways.
+type card struct {
+	id      entry.Card
+	balance money.Fen
+	counter entry.Slot
+	log     []entry.LogRecord // never changed in place
+	proof   *entry.Proof      // of the last load; never changed in place
+	wipes   bool              // INITIALIZE wipes the proof
+	next    bool              // PROVE answers to N+1, else to N
+	logNext bool              // the log has N+1, else N
+	dead    bool              // blocked or at its limit: INITIALIZE is refused
+}
+
+// newCard makes a card whose last load looks much like the next one: the same
+// amount, terminal, date and time, for a clock that stands still in 1970.
+func newCard(i int, variety uint64) card {
+	c := card{id: entry.Card{Family: family, Number: fmt.Sprintf("310517001017090%04d", i)}, counter: 1,
+		wipes: variety&1 != 0, next: variety&2 == 0, logNext: variety&4 != 0}
+	c.write(entry.Attempt{Card: c.id, Slot: 1, OldBalance: 0, Amount: 1000, Terminal: ours, At: stamp})
+	return c
+}
+
+var (
+	ours   = entry.Hex{0, 0, 0, 0, 0, 1}
+	theirs = entry.Hex{0, 0, 0, 0, 0, 2}
+)
+
+const stamp entry.Stamp = "19700101080000"
+
+// tac stands for the card's MAC over a load: equal only for equal loads.
+func tac(a entry.Attempt) entry.Hex {
+	b := make([]byte, 0, 24)
+	b = binary.BigEndian.AppendUint32(b, uint32(a.NewBalance()))
+	b = binary.BigEndian.AppendUint16(b, uint16(a.Slot))
+	b = binary.BigEndian.AppendUint32(b, uint32(a.Amount))
+	b = append(b, a.Terminal...)
+	return append(b, a.Card.Number[len(a.Card.Number)-1], byte(len(a.At)))
+}
+
+// write is CREDIT FOR LOAD inside the card: all or nothing.
+func (c *card) write(a entry.Attempt) {
+	n := a.Slot
+	p := entry.Proof{Asked: n, TAC: tac(a)}
+	if c.next {
+		p.Asked++
+	}
+	r := entry.LogRecord{Number: n, Type: 2, Amount: a.Amount, Terminal: a.Terminal, At: a.At}
+	if c.logNext {
+		r.Number++
+	}
+	log := append(make([]entry.LogRecord, 0, len(c.log)+1), r)
+	c.log = append(log, c.log[:min(len(c.log), 3)]...)
+	c.balance, c.counter, c.proof = c.balance+a.Amount, n+1, &p
+}
+
+// initialise is INITIALIZE FOR LOAD.
+func (c *card) initialise(a entry.Attempt, random uint32) entry.Attempt {
+	a.Card, a.Slot, a.OldBalance = c.id, c.counter, c.balance
+	a.Random = binary.BigEndian.AppendUint32(nil, random)
+	if c.wipes {
+		c.proof = nil
+	}
+	return a
+}
+
+func (c *card) prove(numbers ...entry.Slot) (*entry.Proof, []entry.Slot) {
+	for i, n := range numbers {
+		if c.proof != nil && c.proof.Asked == n {
+			return c.proof, slices.Clone(numbers[:i])
+		}
+	}
+	return nil, slices.Clone(numbers)
+}

@@ -1,0 +1,179 @@
+package sim
+
+import (
+	"fmt"
+	"strings"
+
+	"buka/topup"
+)
+
+// Fault is one thing that goes wrong.
+type Fault uint8
+
+const (
+	fNone         Fault = iota
+	fCardGone           // the card leaves before the command did anything
+	fCardLost           // the card did it, and left before its answer came
+	fTornBefore         // the write was torn, and the card is as it was
+	fTornAfter          // the write was done, and its answer torn
+	fSW6C               // done, but the card answers 6C04
+	fSW6F               // not done, and the card answers 6F00
+	fSW6985             // not done, said in so many words
+	fSW9302             // MAC2 wrong
+	fReplay             // a relay in the field answers with a recording
+	fRequestLost        // never reached the host
+	fRequestLate        // no answer in time; reaches the host later
+	fAnswerLost         // the host did it
+	fAnswerLate         // no answer in time; it comes later
+	fAnswerTwice        // and once more later
+	fRequestTwice       // and once more later
+	fHostFails          // code 96
+	fDeclined           // 51, or 62 for a load
+	fWrongPIN           // 55
+	fPartial            // approved for less
+	fHostDenies         // a reversal of an approved payment is answered 25
+	fAppendLost         // an append fails, nothing durable, power cut
+	fAppendKept         // an append fails, all durable, power cut
+	fCrash              // power cut between two effects
+	fNetworkDown
+	fBatchClosed
+	fLoadElsewhere // the card is loaded by another kiosk
+	fRide          // and used for a ride
+	fLogLost       // its log is overwritten
+	fCardDies      // blocked, or at its limit
+	fTenderFails
+	faultCount
+)
+
+var faultNames = [...]string{"none", "card-gone", "card-answer-lost", "torn-before", "torn-after", "sw-6c", "sw-6f00", "sw-6985", "sw-9302",
+	"replay", "request-lost", "request-late", "answer-lost", "answer-late", "answer-twice", "request-twice", "host-fails", "declined",
+	"wrong-pin", "partial", "host-denies", "append-lost", "append-kept", "crash", "network-down", "batch-closed", "load-elsewhere",
+	"ride", "log-lost", "card-dies", "tender-fails"}
+
+func (f Fault) String() string { return faultNames[f] }
+
+// Counts says how often each fault struck.
+type Counts [faultCount]int
+
+// Map gives the counts by name, without zeros.
+func (c *Counts) Map() map[string]int {
+	m := map[string]int{}
+	for f, n := range c {
+		if n > 0 {
+			m[Fault(f).String()] = n
+		}
+	}
+	return m
+}
+
+// Faults is a choice of faults; nil is all of them.
+type Faults map[Fault]bool
+
+func (fs Faults) has(f Fault) bool { return fs == nil || fs[f] }
+
+// ParseFaults reads names divided by commas; "" is all, "none" none.
+func ParseFaults(list string) (Faults, error) {
+	if list == "" || list == "all" {
+		return nil, nil
+	}
+	fs := Faults{}
+next:
+	for name := range strings.SplitSeq(list, ",") {
+		for f, n := range faultNames {
+			if n == strings.TrimSpace(name) {
+				fs[Fault(f)] = true
+				continue next
+			}
+		}
+		return nil, fmt.Errorf("%q is not a fault: choose from %s", name, strings.Join(faultNames[:], ", "))
+	}
+	return fs, nil
+}
+
+func (w *World) strike(f Fault) {
+	w.struck[f]++
+	if w.faults > 0 {
+		w.faults--
+	}
+}
+
+var (
+	readFaults   = []Fault{fCardGone}
+	wipeFaults   = []Fault{fCardGone, fCardLost, fRequestLost}
+	loadFaults   = []Fault{fCardGone, fCardLost, fRequestLost, fAnswerLost, fAnswerLate, fHostFails, fDeclined, fAppendLost}
+	probeFaults  = []Fault{fCardGone, fCardLost, fRequestLost, fReplay, fAnswerLate}
+	writeFaults  = []Fault{fTornBefore, fTornAfter, fSW6C, fSW6F, fSW6985, fSW9302, fAppendLost}
+	tenderFaults = []Fault{fTenderFails}
+	payFaults    = []Fault{fRequestLost, fRequestLate, fAnswerLost, fAnswerLate, fAnswerTwice, fHostFails, fDeclined, fWrongPIN, fPartial, fAppendLost}
+	sendFaults   = []Fault{fRequestLost, fRequestTwice, fAnswerLost, fAnswerLate, fAnswerTwice, fHostFails, fAppendLost}
+	denyFaults   = append(sendFaults[:len(sendFaults):len(sendFaults)], fHostDenies)
+	tacFaults    = []Fault{fRequestLost, fAnswerLate, fAnswerTwice}
+)
+
+func (w *World) cardFaults(c topup.Command) []Fault {
+	switch c.(type) {
+	case topup.ReadCard, topup.Prove:
+		return readFaults
+	case topup.ProbeCard:
+		return wipeFaults
+	case topup.Load:
+		return loadFaults
+	case topup.ProbeSlot:
+		return probeFaults
+	case topup.Write:
+		return writeFaults
+	}
+	return nil
+}
+
+func linkFaults(c topup.Command) []Fault {
+	switch c := c.(type) {
+	case topup.Pay:
+		return payFaults
+	case topup.Send:
+		if c.Duty.Kind == topup.Reversal && c.Sale.Pay == topup.PayWithdrawn {
+			return denyFaults
+		}
+		return sendFaults
+	case topup.VerifyTAC:
+		return tacFaults
+	}
+	return nil
+}
+
+// worldFaults strike by themselves.
+func (w *World) worldFaults() []Fault {
+	fs := []Fault{fCrash, fBatchClosed}
+	if w.up {
+		fs = append(fs, fNetworkDown)
+	}
+	if w.away() >= 0 {
+		fs = append(fs, fLoadElsewhere, fRide, fLogLost, fCardDies)
+	}
+	return fs
+}
+
+// away gives the card that may be used elsewhere: the first one that lies on
+// no reader and has something open, or -1.
+func (w *World) away() int {
+	for _, t := range w.truth {
+		if w.place[0].card != t.card && w.place[1].card != t.card && !w.cards[t.card].dead {
+			return t.card
+		}
+	}
+	return -1
+}
+
+func (w *World) worldFault(f Fault) {
+	switch f {
+	case fCrash:
+		w.crashed = true
+	case fBatchClosed:
+		w.host.batch++
+	case fNetworkDown:
+		w.up = false
+		w.feed(topup.LinkChanged{})
+	default:
+		w.elsewhere(w.away(), f)
+	}
+}

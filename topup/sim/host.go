@@ -1,0 +1,187 @@
+package sim
+
+import (
+	"slices"
+
+	"buka/internal/entry"
+	"buka/internal/money"
+	"buka/topup"
+)
+
+// host is the payment host and the load authority, as sync/host decides.
+type host struct {
+	batch     uint32
+	lastSTAN  uint32
+	payments  []payment
+	early     []key // reversals that came before their payment
+	ledger    []row
+	confirmed []entry.SaleID
+}
+
+type key struct{ batch, stan uint32 }
+
+type payment struct {
+	key      key
+	sale     entry.SaleID
+	amount   money.Fen
+	reversed bool
+}
+
+// row is one authorisation, or the void of one that never came.
+type row struct {
+	card   entry.Card
+	slot   entry.Slot
+	random string
+	sale   entry.SaleID
+	given  bool // authorised once
+	open   bool // neither confirmed nor void
+}
+
+func (h *host) clone() host {
+	c := *h
+	c.payments, c.early = slices.Clone(h.payments), slices.Clone(h.early)
+	c.ledger, c.confirmed = slices.Clone(h.ledger), slices.Clone(h.confirmed)
+	return c
+}
+
+// standing is the payment of a sale that is approved and not reversed.
+func (h *host) standing(sale entry.SaleID) *payment {
+	for i := range h.payments {
+		if p := &h.payments[i]; p.sale == sale && !p.reversed {
+			return p
+		}
+	}
+	return nil
+}
+
+// pay decides a payment; part approves less than was asked.
+func (h *host) pay(c topup.Pay, part bool) (money.Fen, string) {
+	k := key{c.Batch, c.STAN}
+	h.lastSTAN = max(h.lastSTAN, c.STAN)
+	switch {
+	case slices.Contains(h.early, k):
+		return 0, "12" // its reversal was faster
+	case c.Batch != h.batch:
+		return 0, "77"
+	case h.standing(c.Sale) != nil:
+		return 0, "94"
+	}
+	p := payment{key: k, sale: c.Sale, amount: c.Amount}
+	if part {
+		p.amount -= 100
+	}
+	h.payments = append(h.payments, p)
+	return p.amount, "00"
+}
+
+// authorise gives the MAC2 for an INITIALIZE of a paid sale, or says why not.
+func (h *host) authorise(sale entry.SaleID, a entry.Attempt) string {
+	p := h.standing(sale)
+	own := slices.IndexFunc(h.ledger, func(r row) bool { return r.is(a) })
+	elsewhere := slices.ContainsFunc(h.ledger, func(r row) bool {
+		return r.open && r.sale == sale && (r.card != a.Card || r.slot != a.Slot)
+	})
+	switch {
+	case elsewhere:
+		return "62"
+	case slices.Contains(h.confirmed, sale):
+		return "C0"
+	case p == nil:
+		return "25"
+	case p.amount != a.Amount:
+		return "64"
+	case own >= 0:
+		return "12"
+	}
+	h.ledger = append(h.ledger, row{a.Card, a.Slot, string(a.Random), sale, true, true})
+	return "00"
+}
+
+func (r row) is(a entry.Attempt) bool {
+	return r.card == a.Card && r.slot == a.Slot && r.random == string(a.Random)
+}
+
+// ledgerSays whether the attempt is the only one ever authorised for its slot.
+func (h *host) ledgerSays(a entry.Attempt) entry.Ledger {
+	all, own := 0, 0
+	for _, r := range h.ledger {
+		if r.given && r.card == a.Card && r.slot == a.Slot {
+			all++
+			if r.random == string(a.Random) {
+				own++
+			}
+		}
+	}
+	switch {
+	case all > own:
+		return entry.LedgerOthers
+	case own == 1:
+		return entry.LedgerOnly
+	}
+	return entry.LedgerSilent
+}
+
+// owed takes a message that the kiosk owes, and gives the answer's code.
+func (w *World) owed(c topup.Send) string {
+	h := &w.host
+	switch c.Duty.Kind {
+	case topup.Reversal:
+		return w.reverse(c)
+	case topup.Confirmation:
+		if t := w.truthOf(c.Duty.Sale); t.loads == 0 {
+			w.fail(violation("sale %s is confirmed and was never written", c.Duty.Sale))
+		}
+		if !slices.Contains(h.confirmed, c.Duty.Sale) {
+			h.confirmed = append(h.confirmed, c.Duty.Sale)
+		}
+		for i := range h.ledger {
+			if h.ledger[i].is(c.Sale.Attempt) {
+				h.ledger[i].open = false
+			}
+		}
+	case topup.Void:
+		return w.void(c)
+	}
+	return "00"
+}
+
+func (w *World) reverse(c topup.Send) string {
+	h := &w.host
+	k := key{c.Sale.PayBatch, c.Duty.STAN}
+	i := slices.IndexFunc(h.payments, func(p payment) bool { return p.key == k })
+	switch {
+	case i < 0:
+		if !slices.Contains(h.early, k) {
+			h.early = append(h.early, k)
+		}
+		return "25"
+	case slices.Contains(h.confirmed, c.Duty.Sale):
+		return "C0"
+	}
+	if t := w.truthOf(c.Duty.Sale); t.loads > 0 {
+		w.fail(violation("sale %s is reversed and its value is on the card", c.Duty.Sale))
+	}
+	h.payments[i].reversed = true
+	return "00"
+}
+
+func (w *World) void(c topup.Send) string {
+	h := &w.host
+	v := slices.IndexFunc(c.Sale.OweVoids, func(v topup.OwedVoid) bool { return v.STAN == c.Duty.STAN })
+	if v < 0 {
+		w.fail(violation("void %d of sale %s is not owed", c.Duty.STAN, c.Duty.Sale))
+		return "12"
+	}
+	a := c.Sale.OweVoids[v].Attempt
+	if t := w.truthOf(c.Duty.Sale); t.loads > 0 && t.loaded == string(a.Random) {
+		w.fail(violation("an authorisation of sale %s is voided and was used", c.Duty.Sale))
+	}
+	for i := range h.ledger {
+		if h.ledger[i].is(a) {
+			h.ledger[i].open = false
+			return "00"
+		}
+	}
+	h.ledger = append(h.ledger, row{a.Card, a.Slot, string(a.Random), c.Duty.Sale, false, false})
+	return "00"
+}

@@ -1,0 +1,137 @@
+package sim
+
+import (
+	"slices"
+
+	"buka/internal/entry"
+	"buka/topup"
+)
+
+// law holds what the kiosk believes against what is true. It runs after every
+// action.
+func (w *World) law() error {
+	for i := range w.truth {
+		if err := w.lawOf(&w.truth[i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *World) lawOf(t *truth) error {
+	s, open := w.disk.Sales[t.id]
+	paid := w.host.standing(t.id)
+	switch {
+	case t.loads > 1:
+		return violation("2: sale %s is written %d times", t.id, t.loads)
+	case t.loads == 1 && paid == nil:
+		return violation("2: sale %s is written and not paid", t.id)
+	case !open && paid != nil && t.loads == 0:
+		return violation("3: sale %s is paid and not written, and nobody owns it", t.id)
+	case !open:
+		return nil
+	case s.Write == topup.WriteDone && t.loads == 0:
+		return violation("5: sale %s counts as written and is not", t.id)
+	case t.loads == 1 && s.Write != topup.WriteDone && s.Write != topup.WriteStarted && s.Write != topup.WriteUnknown:
+		return violation("4: sale %s is written and counts as not (write %d)", t.id, s.Write)
+	case s.OweReversal && t.loads == 1:
+		return violation("4: a reversal of sale %s is owed and its value is on the card", t.id)
+	case paid != nil && (s.Pay == topup.PayNone || s.Pay == topup.PayDeclined || s.Pay == topup.PayReversed):
+		return violation("3: sale %s is paid and counts as not (payment %d)", t.id, s.Pay)
+	case paid == nil && s.Pay == topup.PayApproved:
+		return violation("3: sale %s counts as paid and is not", t.id)
+	case s.Pay == topup.PayApproved && paid.amount != s.Amount:
+		return violation("2: sale %s counts as paid for %s and is for %s", t.id, s.Amount, paid.amount)
+	}
+	return nil
+}
+
+// stans checks that no STAN is ever taken twice: what a step takes is above
+// all that was taken before.
+func (w *World) stans(commands []topup.Command) {
+	top := w.maxSTAN
+	for _, c := range commands {
+		n := uint32(0)
+		switch c := c.(type) {
+		case topup.ProbeCard:
+			n = c.STAN
+		case topup.Load:
+			n = c.STAN
+		case topup.ProbeSlot:
+			n = c.STAN
+		case topup.Pay:
+			n = c.STAN
+		case topup.VerifyTAC:
+			n = c.STAN
+		case topup.SignOn:
+			n = c.STAN
+		}
+		if n == 0 {
+			continue
+		}
+		if n <= w.maxSTAN || slices.ContainsFunc(w.loop.State.Durable.InOrder(), func(s topup.Sale) bool {
+			return s.ConfirmSTAN == n || s.VoidSTAN == n
+		}) {
+			w.fail(violation("STAN %d is used again (%T)", n, c))
+		}
+		top = max(top, n)
+	}
+	for _, s := range w.loop.State.Durable.Sales {
+		top = max(top, s.ConfirmSTAN, s.VoidSTAN)
+	}
+	w.maxSTAN = top
+}
+
+// prune opens the account of each new sale and ends those that nothing can
+// reach any more.
+func (w *World) prune() {
+	for id, s := range w.disk.Sales {
+		if !slices.ContainsFunc(w.truth, func(t truth) bool { return t.id == id }) {
+			i := slices.IndexFunc(w.cards, func(c card) bool { return c.id == s.Card })
+			w.truth = append(w.truth, truth{id: id, card: i})
+		}
+	}
+	slices.SortFunc(w.truth, func(a, b truth) int { return cmpString(string(a.id), string(b.id)) })
+	if w.failed != nil || w.law() != nil {
+		return
+	}
+	w.truth = slices.DeleteFunc(w.truth, func(t truth) bool {
+		_, open := w.disk.Sales[t.id]
+		return !open && !w.underWay(t.id)
+	})
+	known := func(id entry.SaleID) bool {
+		return slices.ContainsFunc(w.truth, func(t truth) bool { return t.id == id })
+	}
+	w.host.payments = slices.DeleteFunc(w.host.payments, func(p payment) bool { return !known(p.sale) })
+	w.host.confirmed = slices.DeleteFunc(w.host.confirmed, func(id entry.SaleID) bool { return !known(id) })
+	if len(w.truth) == 0 {
+		w.host.early = nil
+	}
+	w.host.ledger = slices.DeleteFunc(w.host.ledger, func(r row) bool {
+		for _, t := range w.truth {
+			if w.cards[t.card].id == r.card && (r.sale == t.id || r.slot >= w.disk.Sales[t.id].Attempt.Slot) {
+				return false
+			}
+		}
+		for _, c := range w.cards {
+			if c.id == r.card && r.slot >= c.counter && r.given {
+				return false
+			}
+		}
+		return true
+	})
+}
+
+// underWay says whether a message about a sale may still arrive somewhere.
+func (w *World) underWay(id entry.SaleID) bool {
+	about := func(c topup.Command) bool {
+		switch c := c.(type) {
+		case topup.Pay:
+			return c.Sale == id
+		case topup.Send:
+			return c.Duty.Sale == id
+		}
+		return false
+	}
+	return slices.ContainsFunc(w.net, about) || slices.ContainsFunc(w.links, about)
+}

@@ -1,0 +1,111 @@
+package sim
+
+import (
+	"buka/internal/entry"
+	"buka/topup"
+)
+
+// onLink is a request to the host, and what the kiosk hears of it.
+func (w *World) onLink(cmd topup.Command, how Fault) {
+	switch c := cmd.(type) {
+	case topup.Pay:
+		w.onPay(c, how)
+	case topup.Send:
+		w.onSend(c, how)
+	case topup.VerifyTAC:
+		w.onVerify(c, how)
+	}
+}
+
+func (w *World) onPay(c topup.Pay, how Fault) {
+	s := w.sale(c.Sale)
+	if s.Pay != topup.PayStarted || s.PaySTAN != c.STAN {
+		w.fail(violation("a payment of sale %s goes out, and the journal has payment %d, STAN %d", c.Sale, s.Pay, s.PaySTAN))
+		return
+	}
+	unknown := topup.Paid{Sale: c.Sale, STAN: c.STAN, Why: "no answer"}
+	e := topup.Paid{Sale: c.Sale, STAN: c.STAN, Outcome: entry.NotDone}
+	switch {
+	case !w.up:
+		e.Code = "not-sent"
+	case how == fRequestLost:
+		e = unknown
+	case how == fRequestLate:
+		w.net = append(w.net, c)
+		e = unknown
+	case how == fHostFails:
+		e.Code = "96"
+	case how == fDeclined:
+		e.Code = "51"
+	case how == fWrongPIN:
+		e.Code = "55"
+	default:
+		e.Amount, e.Code = w.host.pay(c, how == fPartial)
+		if e.Code == "00" {
+			e.Outcome = entry.Done
+		}
+	}
+	w.answered(e, unknown, how)
+}
+
+// answered gives the kiosk an answer, or what it makes of one that is lost,
+// late or comes twice.
+func (w *World) answered(e, nothing topup.Event, how Fault) {
+	switch how {
+	case fAnswerLost:
+		e = nothing
+	case fAnswerLate:
+		w.late = append(w.late, e)
+		e = nothing
+	case fAnswerTwice:
+		w.late = append(w.late, e)
+	}
+	w.feed(e)
+}
+
+func (w *World) onSend(c topup.Send, how Fault) {
+	s := w.sale(c.Duty.Sale)
+	if c.Duty.Kind == topup.Reversal && (s.Unresolved() || s.Write == topup.WriteDone) {
+		w.fail(violation("a reversal of sale %s goes out, and the journal says payment %d, write %d", c.Duty.Sale, s.Pay, s.Write))
+		return
+	}
+	nothing := topup.Sent{Duty: c.Duty}
+	e := topup.Sent{Duty: c.Duty, Answered: true}
+	switch {
+	case !w.up, how == fRequestLost:
+		e = nothing
+	case how == fHostFails:
+		e.Code = "96"
+	case how == fHostDenies:
+		e.Code = "25"
+		w.truthOf(c.Duty.Sale).lied = true
+	default:
+		if how == fRequestTwice {
+			w.net = append(w.net, c)
+		}
+		e.Code = w.owed(c)
+	}
+	w.answered(e, nothing, how)
+}
+
+// arrives is a request that reaches the host when nobody waits for the answer.
+func (w *World) arrives(cmd topup.Command) {
+	switch c := cmd.(type) {
+	case topup.Pay:
+		w.host.pay(c, false)
+	case topup.Send:
+		w.owed(c)
+	}
+}
+
+func (w *World) onVerify(c topup.VerifyTAC, how Fault) {
+	nothing := topup.TACJudged{Sale: c.Sale, Proof: c.Proof}
+	e := nothing
+	if w.up && how != fRequestLost {
+		e.Opinion = entry.Rejected
+		if string(c.Proof.TAC) == string(tac(c.Attempt)) {
+			e.Opinion = entry.Verified
+		}
+	}
+	w.answered(e, nothing, how)
+}

@@ -1,0 +1,235 @@
+package sim
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"buka/internal/entry"
+	"buka/topup"
+)
+
+// answer lets an answer of a card dialogue come, unless it is late.
+func (w *World) answer(e topup.Event, how Fault) {
+	if how == fAnswerLate {
+		w.late = append(w.late, e)
+		return
+	}
+	w.feed(e)
+}
+
+// onCard is the worker at one reader.
+func (w *World) onCard(i int, cmd topup.Command, how Fault) {
+	if c, ok := cmd.(topup.Write); ok {
+		w.onWrite(i, c, how)
+		return
+	}
+	p := &w.place[i]
+	session, sale, want := addressed(cmd)
+	failed := topup.CardFailed{Place: nameOf(i), Session: session, Sale: sale, Reason: "card-gone"}
+	p.held = nil
+	if p.card < 0 || p.session != session {
+		w.feed(failed)
+		return
+	}
+	c := &w.cards[p.card]
+	switch {
+	case how == fCardGone:
+		w.feed(failed)
+		w.remove(i)
+		return
+	case want.Number != "" && want != c.id:
+		failed.Reason = "other-card"
+		w.feed(failed)
+		return
+	}
+	_, proves := cmd.(topup.Prove)
+	_, reads := cmd.(topup.ReadCard)
+	if c.dead && !proves && !reads {
+		failed.Reason = "at-limit"
+		w.feed(failed)
+		return
+	}
+	e := w.dialogue(p, c, cmd, how)
+	if how == fCardLost {
+		p.held = nil
+		w.feed(failed)
+		w.remove(i)
+		return
+	}
+	w.answer(e, how)
+}
+
+func addressed(cmd topup.Command) (session uint64, sale entry.SaleID, card entry.Card) {
+	switch c := cmd.(type) {
+	case topup.ReadCard:
+		return c.Session, "", card
+	case topup.ProbeCard:
+		return c.Session, c.Sale, c.Card
+	case topup.Load:
+		return c.Session, c.Sale, c.Card
+	case topup.Prove:
+		return c.Session, c.Sale, c.Card
+	case topup.ProbeSlot:
+		return c.Session, c.Sale, c.Attempt.Card
+	}
+	return 0, "", card
+}
+
+// dialogue is what card and authority do, and the event that tells of it.
+func (w *World) dialogue(p *place, c *card, cmd topup.Command, how Fault) topup.Event {
+	w.random++
+	heard := w.up && how != fRequestLost
+	switch cmd := cmd.(type) {
+	case topup.ReadCard:
+		n := c.counter - 1
+		obs := entry.Observation{Balance: c.balance, Log: c.log}
+		proof, none := c.prove(n+1, n)
+		if obs.NoProof = none; proof != nil {
+			obs.Proofs = []entry.Proof{*proof}
+		}
+		w.nextID++
+		return topup.CardRead{Place: cmd.Place, Session: cmd.Session, ID: entry.SaleID(fmt.Sprintf("SALE%012d", w.nextID)),
+			Card: topup.CardFacts{Card: c.id, Observed: obs, Balance: c.balance}}
+	case topup.ProbeCard:
+		a := c.initialise(entry.Attempt{Amount: cmd.Amount, Terminal: ours, STAN: cmd.STAN}, w.random)
+		return topup.Probed{Place: cmd.Place, Session: cmd.Session, Sale: cmd.Sale, Attempt: a, Answered: heard, Code: "00"}
+	case topup.Prove:
+		proof, none := c.prove(cmd.Numbers...)
+		return topup.Proved{Place: cmd.Place, Session: cmd.Session, Sale: cmd.Sale, Proof: proof, NoProof: none}
+	case topup.ProbeSlot:
+		return w.probeSlot(c, cmd, how, heard)
+	case topup.Load:
+		return w.load(p, c, cmd, how, heard)
+	}
+	return nil
+}
+
+func (w *World) probeSlot(c *card, cmd topup.ProbeSlot, how Fault, heard bool) topup.Event {
+	a := c.initialise(entry.Attempt{Amount: 1, Terminal: theirs}, w.random)
+	n := entry.Counter{Value: a.Slot}
+	switch {
+	case how == fReplay:
+		n = entry.Counter{Value: cmd.Attempt.Slot, MAC1: entry.Verified}
+	case heard:
+		n.MAC1, n.Fresh, n.Ledger = entry.Verified, true, w.host.ledgerSays(cmd.Attempt)
+	default:
+		// What nobody has verified may be anything, the worst included.
+		n.Value, n.Fresh = cmd.Attempt.Slot, true
+	}
+	return topup.CounterJudged{Place: cmd.Place, Session: cmd.Session, Sale: cmd.Sale, Counter: n}
+}
+
+// load is INITIALIZE, the comparison with the slot, and the authorisation.
+func (w *World) load(p *place, c *card, cmd topup.Load, how Fault, heard bool) topup.Event {
+	a := c.initialise(entry.Attempt{Amount: cmd.Amount, Terminal: ours, STAN: cmd.STAN}, w.random)
+	if a.Slot != cmd.Slot {
+		return topup.SlotMoved{Place: cmd.Place, Session: cmd.Session, Sale: cmd.Sale, Got: a.Slot}
+	}
+	e := topup.LoadAnswered{Place: cmd.Place, Session: cmd.Session, Sale: cmd.Sale, Attempt: a}
+	switch {
+	case !w.up:
+		e.Outcome, e.Code = entry.NotDone, "not-sent"
+		return e
+	case !heard:
+		return e
+	case how == fHostFails:
+		e.Outcome, e.Code = entry.NotDone, "96"
+		return e
+	case how == fDeclined:
+		e.Outcome, e.Code = entry.NotDone, "62"
+		return e
+	}
+	if e.Code = w.host.authorise(cmd.Sale, a); e.Code != "00" {
+		e.Outcome = entry.NotDone
+		return e
+	}
+	if how == fAnswerLost {
+		e.Code = ""
+		return e
+	}
+	a.At = stamp
+	e.Attempt, e.Outcome = a, entry.Done
+	p.held, p.heldBy = &a, cmd.Sale
+	return e
+}
+
+// onWrite is the one command that changes a purse.
+func (w *World) onWrite(i int, cmd topup.Write, how Fault) {
+	s := w.sale(cmd.Sale)
+	if s.Write != topup.WriteStarted || s.Pay != topup.PayApproved {
+		w.fail(violation("a write of sale %s goes out, and the journal says payment %d, write %d", cmd.Sale, s.Pay, s.Write))
+		return
+	}
+	p := &w.place[i]
+	e := topup.Wrote{Place: cmd.Place, Sale: cmd.Sale}
+	if p.held == nil || p.heldBy != cmd.Sale || p.card < 0 {
+		e.Outcome = entry.NotDone // never sent
+		w.feed(e)
+		return
+	}
+	a := *p.held
+	p.held = nil
+	sw := map[Fault]uint16{fNone: 0x9000, fSW6C: 0x6C04, fSW6F: 0x6F00, fSW6985: 0x6985, fSW9302: 0x9302}[how]
+	switch how {
+	case fNone, fTornAfter, fSW6C:
+		t := w.truthOf(cmd.Sale)
+		if t.loads++; t.loads > 1 {
+			w.fail(violation("sale %s is written twice", cmd.Sale))
+		}
+		t.loaded = string(a.Random)
+		w.cards[p.card].write(a)
+	}
+	if sw != 0 {
+		e.SW, e.Outcome = sw, w.opt.Outcome(sw)
+	}
+	if how == fNone {
+		e.TAC = tac(a)
+	}
+	w.feed(e)
+	if sw == 0 {
+		w.remove(i)
+	}
+}
+
+// elsewhere is the card in somebody else's hands.
+func (w *World) elsewhere(i int, f Fault) {
+	c := &w.cards[i]
+	switch f {
+	case fLoadElsewhere:
+		w.random++
+		a := entry.Attempt{Card: c.id, Slot: c.counter, OldBalance: c.balance, Amount: 1000, Terminal: theirs, At: stamp,
+			Random: binary.BigEndian.AppendUint32(nil, w.random)}
+		w.host.ledger = append(w.host.ledger, row{a.Card, a.Slot, string(a.Random), "elsewhere", true, false})
+		c.write(a)
+	case fRide:
+		c.balance -= 200
+		c.proof = nil // a purchase may overwrite it
+	case fLogLost:
+		c.log = nil
+	case fCardDies:
+		c.dead = true
+	}
+	if f == fRide {
+		return
+	}
+	for j := range w.truth {
+		if w.truth[j].card == i {
+			w.truth[j].spoiled = true
+		}
+	}
+}
+
+// onTender is the bank card, its reader and the PIN pad.
+func (w *World) onTender(cmd topup.Command, how Fault) {
+	switch c := cmd.(type) {
+	case topup.TakeTender:
+		if how == fTenderFails {
+			w.feed(topup.TenderFailed{Sale: c.Sale, Reason: "pin-cancelled"})
+			return
+		}
+		w.feed(topup.TenderSeen{Sale: c.Sale, PAN: "622588******0001"})
+		w.feed(topup.TenderReady{Sale: c.Sale})
+	case topup.RetryPIN:
+		w.feed(topup.TenderReady{Sale: c.Sale})
+	}
+}

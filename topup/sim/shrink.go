@@ -1,0 +1,62 @@
+package sim
+
+import "errors"
+
+const replaysMax = 4000 // of one shrinking
+
+// replay does a history, leaving out what is not possible, and then lets
+// everything come to rest.
+func replay(o *Options, history []Action) error {
+	w := New(o)
+	for _, a := range history {
+		if w.Do(a); w.failed != nil {
+			return w.failed
+		}
+	}
+	return w.Drain()
+}
+
+// shrink leaves out of a history what it does not need to break the law
+// (delta debugging: Zeller and Hildebrandt, 2002).
+func shrink(o *Options, history []Action) []Action {
+	replays := 0
+	for size := len(history) / 2; size > 0; {
+		removed := false
+		for from := 0; from < len(history); {
+			to := min(from+size, len(history))
+			shorter := append(append([]Action(nil), history[:from]...), history[to:]...)
+			if replays++; replays > replaysMax {
+				return history
+			}
+			if errors.Is(replay(o, shorter), ErrViolation) {
+				history, removed = shorter, true
+				continue
+			}
+			from = to
+		}
+		if size == 1 && !removed {
+			break
+		}
+		if size > 1 {
+			size /= 2
+		}
+	}
+	return history
+}
+
+// Tell says in words what a history does, and how it ends.
+func Tell(o *Options, history []Action) ([]string, error) {
+	w := New(o)
+	var lines []string
+	for _, a := range history {
+		if !w.possible(a) {
+			continue
+		}
+		lines = append(lines, w.Describe(a))
+		if w.Do(a); w.failed != nil {
+			return lines, w.failed
+		}
+	}
+	lines = append(lines, "all faults end")
+	return lines, w.Drain()
+}

@@ -1,0 +1,202 @@
+package sim
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+
+	"buka/topup"
+)
+
+// Plan of a torture: how long, by which seed, with what.
+type Plan struct {
+	Options
+	Seed     uint64
+	Sales    int // opened in all
+	Together int // sales of one world; 0: 60
+}
+
+// Report of a torture. Equal plans give equal reports.
+type Report struct {
+	Seed       uint64         `json:"seed"`
+	Sales      int            `json:"sales"`
+	Faults     map[string]int `json:"faults"`
+	Lost       int            `json:"lost"`
+	Duplicated int            `json:"duplicated"`
+	Violations int            `json:"violations"`
+	Open       int            `json:"open"` // left for people, with a reason
+
+	Err     error    `json:"-"` // the violation
+	History []string `json:"-"` // that leads to it, shrunk
+}
+
+const (
+	togetherDefault = 60
+	actionsPerSale  = 400 // and then the world is drained as it is
+	faultPercent    = 4
+	writePercent    = 40
+)
+
+// Torture plays random histories, world after world, until enough sales were
+// opened or the law is broken.
+func Torture(p Plan) Report {
+	r := Report{Seed: p.Seed}
+	if p.Together == 0 {
+		p.Together = togetherDefault
+	}
+	var counts Counts
+	for i := uint64(0); r.Sales < p.Sales; i++ {
+		g := newGame(p, i)
+		err := g.play(min(p.Together, p.Sales-r.Sales))
+		r.Sales += g.w.Opened()
+		r.Open += g.w.Open()
+		for f, n := range g.w.struck {
+			counts[f] += n
+		}
+		if err != nil {
+			r.broken(g, err)
+			break
+		}
+	}
+	r.Faults = counts.Map()
+	return r
+}
+
+// broken notes a violation, and the shortest history found that leads to one.
+func (r *Report) broken(g *game, err error) {
+	r.Violations, r.Err = 1, err
+	text := err.Error()
+	switch {
+	case strings.Contains(text, "violation: 3:"), strings.Contains(text, "violation: 8:"), strings.Contains(text, "violation: 10:"), strings.Contains(text, "violation: 5:"):
+		r.Lost = 1
+	case strings.Contains(text, "violation: 2:"), strings.Contains(text, "violation: 4:"):
+		r.Duplicated = 1
+	}
+	short := shrink(&g.opt, g.history)
+	r.History, r.Err = Tell(&g.opt, short)
+}
+
+// game is one world at random.
+type game struct {
+	opt     Options
+	w       *World
+	rng     *rand.Rand
+	history []Action
+}
+
+func newGame(p Plan, i uint64) *game {
+	g := &game{opt: p.Options, rng: rand.New(rand.NewPCG(p.Seed, i))}
+	g.opt.Variety = g.rng.Uint64()
+	g.opt.Cards = 1 + g.rng.IntN(max(p.Cards, 1))
+	g.opt.Desk = g.rng.IntN(3) == 0
+	g.opt.Faults = -1
+	g.opt.Sales, g.opt.Amounts = 0, 3
+	g.w = New(&g.opt)
+	return g
+}
+
+func (g *game) play(sales int) error {
+	var well, ill []Action
+	for range sales * actionsPerSale {
+		if g.w.Opened() >= sales {
+			break
+		}
+		well, ill = well[:0], ill[:0]
+		for _, a := range g.w.Actions(nil) {
+			if a.How == fNone && a.Cut == appendWell {
+				well = append(well, a)
+			} else if a.Cut == appendWell {
+				ill = append(ill, a)
+			}
+		}
+		a := g.pick(well, ill)
+		g.history = append(g.history, a)
+		if g.w.do(a); g.w.failed != nil {
+			return g.w.failed
+		}
+	}
+	if g.w.Opened() < sales && g.w.Opened() == 0 {
+		return fmt.Errorf("%w: no sale was ever opened", ErrViolation)
+	}
+	return g.w.Drain()
+}
+
+// weights say how eager each kind of action is.
+var weights = [...]int{opPresent: 30, opRemove: 4, opChoose: 60, opStop: 1, opTimer: 12, opCard: 80, opTender: 80, opLink: 60,
+	opLate: 10, opNet: 6, opUp: 30, opDesk: 3}
+
+// worldWeights say how often each of those strikes that need no command.
+var worldWeights = map[Fault]int{fCrash: 6, fNetworkDown: 2, fBatchClosed: 1, fLoadElsewhere: 6, fRide: 6, fLogLost: 4, fCardDies: 1}
+
+// pick takes an action that goes well, or one with a fault: more often where it
+// hurts, at a write.
+func (g *game) pick(well, ill []Action) Action {
+	percent, sum := faultPercent, 0
+	for _, a := range ill {
+		if g.weight(a) == writeWeight {
+			percent = writePercent
+		}
+		sum += g.weight(a)
+	}
+	list := ill
+	cut := g.rng.IntN(800)
+	if sum == 0 || g.rng.IntN(100) >= percent {
+		if list, sum = well, 0; len(well) == 0 {
+			return Action{Op: opRemove}
+		}
+		for _, a := range well {
+			sum += g.weight(a)
+		}
+	}
+	n := g.rng.IntN(sum)
+	for _, a := range list {
+		if n -= g.weight(a); n >= 0 {
+			continue
+		}
+		switch {
+		case cut == 0 && g.opt.Allowed.has(fAppendLost):
+			a.Cut = appendLost
+		case cut == 1 && g.opt.Allowed.has(fAppendKept):
+			a.Cut = appendKept
+		}
+		return a
+	}
+	return list[0]
+}
+
+const writeWeight = 200
+
+func (g *game) weight(a Action) int {
+	f := &g.w.loop.State.Live.Front
+	switch {
+	case a.Op == opFault:
+		return worldWeights[a.How]
+	case a.How != fNone:
+		if a.Op == opCard && g.w.writes(int(a.Arg)) {
+			return writeWeight
+		}
+		return 10
+	case a.Op == opPresent && f.Sale != "" && !f.Last():
+		if s := g.w.sale(f.Sale); s.Card != g.w.cards[a.Arg/2].id {
+			return 1
+		}
+	case a.Op == opRemove && f.Wants():
+		return 2
+	case a.Op == opTimer:
+		switch name := g.w.timers[a.Arg].name; {
+		case name == "idle", strings.HasPrefix(name, "offer:"):
+			return 1
+		}
+	}
+	return weights[a.Op]
+}
+
+// writes says whether a reader's next command is the write.
+func (w *World) writes(i int) bool {
+	q := w.place[i].queue
+	if len(q) == 0 {
+		return false
+	}
+	_, ok := q[0].(topup.Write)
+	return ok
+}
