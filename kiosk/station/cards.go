@@ -232,9 +232,7 @@ func (c *cards) probeSlot(ctx context.Context, p purse.Purse, card reader.Card, 
 	if err := same(p, cmd.Attempt.Card); err != nil {
 		return err
 	}
-	random := make(entry.Hex, 6)
-	rand.Read(random) // never fails
-	challenge, err := p.Challenge(ctx, purse.LoadRequest{Amount: 1, Terminal: random, STAN: cmd.STAN})
+	challenge, err := purse.Probe(ctx, p)
 	if err != nil {
 		return err
 	}

@@ -99,14 +99,26 @@ func (h *Host) void(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (swi
 // without using them, and says how many.
 func (h *Host) VoidOpen(ctx context.Context, sale entry.SaleID) (n int64, err error) {
 	err = h.Write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE ledger SET state = 'voided' WHERE sale = ? AND state = 'authorised'`, string(sale))
-		if err != nil {
-			return fmt.Errorf("ledger: %w", err)
-		}
-		n, err = res.RowsAffected()
+		n, err = voidOpen(ctx, tx, sale)
 		return err
 	})
 	return n, err
+}
+
+// Passed is VoidOpen inside a transaction of the fleet half (DESIGN §4.2: an
+// authorisation that a kiosk forgot in a crash is void once its journal has
+// passed the sale).
+func (h *Host) Passed(ctx context.Context, tx *sql.Tx, sale entry.SaleID) error {
+	_, err := voidOpen(ctx, tx, sale)
+	return err
+}
+
+func voidOpen(ctx context.Context, tx *sql.Tx, sale entry.SaleID) (int64, error) {
+	res, err := tx.ExecContext(ctx, `UPDATE ledger SET state = 'voided' WHERE sale = ? AND state = 'authorised'`, string(sale))
+	if err != nil {
+		return 0, fmt.Errorf("ledger: %w", err)
+	}
+	return res.RowsAffected()
 }
 
 // SetHotlisted puts a card on the hotlist or takes it off.

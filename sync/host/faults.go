@@ -32,7 +32,7 @@ func (h *Host) ask(r *switchlink.Request) Action {
 }
 
 // Faults is the gate of the scenario words "host silent", "late", "drops" and
-// "declines". Silent and late touch payments, eligibility and load
+// "declines" and "denies". Silent and late touch payments, eligibility and load
 // authorisations; declines touches payments and load authorisations; drops
 // touches every answer with that MTI. The zero value lets everything through.
 type Faults struct {
@@ -41,6 +41,7 @@ type Faults struct {
 	late    time.Duration
 	drops   string
 	decline string
+	denies  string
 	fired   int
 }
 
@@ -56,9 +57,12 @@ func (f *Faults) Drops(mti string) { f.change(func() { f.drops = mti }) }
 // Declines: payments and load authorisations get this code.
 func (f *Faults) Declines(code string) { f.change(func() { f.decline = code }) }
 
+// Denies: reversals get this code and give nothing back.
+func (f *Faults) Denies(code string) { f.change(func() { f.denies = code }) }
+
 // Answers ends every fault.
 func (f *Faults) Answers() {
-	f.change(func() { f.silent, f.late, f.drops, f.decline = false, 0, "", "" })
+	f.change(func() { f.silent, f.late, f.drops, f.decline, f.denies = false, 0, "", "", "" })
 }
 
 // Fired counts the requests that met a fault since a fault was last set.
@@ -85,6 +89,8 @@ func (f *Faults) Gate(r *switchlink.Request) Action {
 		a = Action{Silent: f.silent, Delay: f.late, Decline: f.decline}
 	case switchlink.KindEligible:
 		a = Action{Silent: f.silent, Delay: f.late}
+	case switchlink.KindReverse:
+		a = Action{Decline: f.denies}
 	}
 	a.Drop = f.drops != "" && f.drops == r.Kind.AnswerMTI()
 	if a != (Action{}) {

@@ -74,6 +74,9 @@ func (h *Host) decide(r *switchlink.Request, decline string) (switchlink.Respons
 		fn = h.verifyCounter
 	case switchlink.KindReverse:
 		fn = h.reverse
+		if decline != "" {
+			return h.plain(decline), nil // nothing is kept, so a later repeat is decided anew
+		}
 	case switchlink.KindConfirm:
 		fn = h.confirm
 	case switchlink.KindVoid:

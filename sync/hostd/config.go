@@ -94,6 +94,12 @@ func parseConfig(data []byte) (Config, error) {
 	return c, nil
 }
 
+// testKeys says that at least one key is the published one.
+func (c Config) testKeys() bool {
+	d := host.DefaultKeys()
+	return c.keys.BDK == d.BDK || c.keys.Load == d.Load || c.keys.TAC == d.TAC
+}
+
 func (c Config) host(log *slog.Logger) host.Config {
 	return host.Config{Dir: c.Data, Keys: c.keys, Listen: c.Switch, Logger: log, MaxBalance: c.limit}
 }

@@ -56,12 +56,15 @@ func runCommand() *cobra.Command {
 
 func run(ctx context.Context, out io.Writer, cfg Config) (err error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if cfg.testKeys() {
+		log.Warn("published TEST keys are in use: everybody knows them; set [keys] before real cards or PIN pads meet this host")
+	}
 	h, err := host.Open(ctx, cfg.host(log))
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	side, err := fleetside.Start(ctx, fleetside.Config{DB: h.DB(), Write: h.Write, Listen: cfg.Fleet, Kiosks: cfg.Kiosks, Log: log})
+	side, err := fleetside.Start(ctx, fleetside.Config{DB: h.DB(), Write: h.Write, Passed: h.Passed, Listen: cfg.Fleet, Kiosks: cfg.Kiosks, Log: log})
 	if err != nil {
 		return err
 	}

@@ -76,12 +76,34 @@ func (h head) reply(code fleetmsg.Code) fleetmsg.Reply {
 func (s *Side) commit(ctx context.Context, b fleetmsg.Batch, opened []fleetmsg.Opened) (r fleetmsg.Reply, added int, err error) {
 	err = s.write(ctx, func(tx *sql.Tx) error {
 		r, added, err = decide(ctx, tx, b, opened)
-		return err
+		if err != nil || s.cfg.Passed == nil {
+			return err
+		}
+		return s.passed(ctx, tx, opened[len(opened)-added:])
 	})
 	if err != nil {
 		return fleetmsg.Reply{}, 0, err
 	}
 	return r, added, nil
+}
+
+// passed tells which sales have closed, in the transaction that stores it.
+func (s *Side) passed(ctx context.Context, tx *sql.Tx, added []fleetmsg.Opened) error {
+	for _, o := range added {
+		if o.Entry.Kind != entry.KSaleClosed {
+			continue
+		}
+		body, err := o.Entry.Body()
+		if err != nil {
+			continue // of a newer version: nothing is done on a guess
+		}
+		if closed, ok := body.(entry.SaleClosed); ok {
+			if err := s.cfg.Passed(ctx, tx, closed.Sale); err != nil {
+				return fmt.Errorf("sale %s has passed: %w", closed.Sale, err)
+			}
+		}
+	}
+	return nil
 }
 
 func decide(ctx context.Context, tx *sql.Tx, b fleetmsg.Batch, opened []fleetmsg.Opened) (fleetmsg.Reply, int, error) {

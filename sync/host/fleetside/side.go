@@ -1,6 +1,7 @@
 package fleetside
 
 import (
+	"buka/internal/entry"
 	"context"
 	"crypto/tls"
 	"database/sql"
@@ -25,6 +26,11 @@ type Config struct {
 	TLS    *tls.Config       // nil: plain TCP
 	Absent time.Duration     // without a heartbeat for this long, a link is down; default 15 s
 	Log    *slog.Logger
+
+	// Passed, if set, hears of each sale that a journal has closed, in the
+	// transaction that stores it: what the host still holds open for the sale
+	// will never be used.
+	Passed func(ctx context.Context, tx *sql.Tx, sale entry.SaleID) error
 
 	swallow func() bool // tests: drop this answer after the commit
 }

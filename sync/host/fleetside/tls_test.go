@@ -41,7 +41,9 @@ func certificate(t *testing.T) (tls.Certificate, *x509.CertPool) {
 
 func TestOverTLS(t *testing.T) {
 	cert, pool := certificate(t)
-	s := startSide(t, func(c *Config) { c.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12} })
+	s := startSide(t, func(c *Config) {
+		c.TLS = &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12}
+	})
 	j := filled(t, "K1", 100)
 	for name, c := range map[string]struct {
 		config *tls.Config

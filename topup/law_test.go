@@ -1,0 +1,160 @@
+package topup_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+
+	"buka/cardio/pboc"
+	"buka/internal/entry"
+	"buka/internal/money"
+	"buka/topup"
+)
+
+func lawCore() *topup.Core {
+	return &topup.Core{Rules: topup.DefaultRules(), Judges: map[string]topup.Judge{"tunion": pboc.Judge}}
+}
+
+// recorder is a journal and the rest of the world at once: it sees in which
+// order things happen.
+type recorder struct {
+	fail  bool
+	acted []string
+	stop  context.CancelFunc
+}
+
+func (r *recorder) Append(...entry.Body) error {
+	if r.fail {
+		return errors.New("disk full")
+	}
+	r.acted = append(r.acted, "append")
+	return nil
+}
+
+func (r *recorder) Do(c topup.Command) {
+	if _, ok := c.(topup.SignOn); ok {
+		r.acted = append(r.acted, "do")
+		r.stop()
+	}
+}
+
+// TestRecordFirst: the engine appends before it acts, and an append that fails
+// ends it without acting.
+func TestRecordFirst(t *testing.T) {
+	for _, fail := range []bool{false, true} {
+		ctx, stop := context.WithCancel(t.Context())
+		r := &recorder{fail: fail, stop: stop}
+		e := topup.NewEngine(lawCore(), r, topup.New(), slog.New(slog.DiscardHandler))
+		if err := e.Post(ctx, topup.Started{Version: "test"}); err != nil {
+			t.Fatal(err)
+		}
+		err := e.Run(ctx, r)
+		if _, failed := e.State(); failed == nil {
+			t.Error("the engine does not say that it has ended")
+		}
+		switch {
+		case fail && (len(r.acted) > 0 || errors.Is(err, context.Canceled)):
+			t.Errorf("after a failed append: %v, %v", r.acted, err)
+		case !fail && (len(r.acted) < 2 || r.acted[0] != "append" || r.acted[1] != "do"):
+			t.Errorf("in this order: %v", r.acted)
+		}
+		stop()
+	}
+}
+
+func TestAnApprovalOfAnotherAmountGoesBack(t *testing.T) {
+	d := replayed(t, paid[:3])
+	if err := d.Apply(entry.PaymentApproved{Of: testOf, Amount: 4900, Code: "00"}); err != nil {
+		t.Fatal(err)
+	}
+	if s := d.Sales[testSale]; !s.OweReversal || s.Offered() {
+		t.Errorf("%+v", s)
+	}
+}
+
+// TestWhatEndsAReversal: the host's answers to the reversal of a payment that
+// was approved, and of one whose outcome was never known.
+func TestWhatEndsAReversal(t *testing.T) {
+	approved := then(paid, entry.KOfferWithdrawn)
+	unknown := then(paid[:3], entry.KPaymentUnknown)
+	for name, row := range map[string]struct {
+		after []entry.Kind
+		code  string
+		times int
+		owed  bool
+		open  bool // a case for people
+	}{
+		"done":                         {approved, "00", 1, false, false},
+		"approved, and denied":         {approved, "25", 1, false, true},
+		"approved, and invalid":        {approved, "12", 1, false, true},
+		"approved, and credited":       {approved, "C0", 1, false, true},
+		"unknown, and never there":     {unknown, "25", 1, false, false},
+		"refused once":                 {approved, "94", 1, true, false},
+		"refused three times":          {approved, "94", 3, false, true},
+		"out of order for a long time": {approved, "96", 9, true, false},
+	} {
+		core := lawCore()
+		state := topup.Replayed(replayed(t, row.after))
+		duty := state.Durable.Sales[testSale].Duties()[0]
+		for range row.times {
+			r := core.Step(state, topup.Sent{Duty: duty, Answered: true, Code: row.code})
+			if r.Err != nil {
+				t.Fatal(name, r.Err)
+			}
+			state = r.State
+		}
+		s, open := state.Durable.Sales[testSale]
+		if s.OweReversal != row.owed || s.Conflict != row.open || open != (row.owed || row.open) {
+			t.Errorf("%s: %+v", name, s)
+		}
+		if r := core.Step(state, topup.Sent{Duty: duty}); r.Err != nil || r.State.Durable.Sales[testSale].OweReversal != row.owed {
+			t.Errorf("%s: silence changes it: %v", name, r.Err)
+		}
+	}
+}
+
+// TestOneHandOnARewrite: what the passenger's reader works on, the desk leaves
+// alone, and the time of an offer does not end under a load.
+func TestOneHandOnARewrite(t *testing.T) {
+	core := lawCore()
+	state := topup.Replayed(replayed(t, paid))
+	facts := topup.CardFacts{Card: testCard, Balance: money.Fen(2850)}
+	var commands []topup.Command
+	step := func(e topup.Event) {
+		r := core.Step(state, e)
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+		state, commands = r.State, r.Commands
+	}
+	step(topup.Started{Version: "test"})
+	timed := false
+	for _, c := range commands {
+		if set, ok := c.(topup.SetTimer); ok && set.AfterMS == core.Rules.OfferMS {
+			timed = true
+		}
+	}
+	if !timed {
+		t.Error("an offer that a restart finds has no end")
+	}
+	step(topup.CardPresented{Place: topup.Front, Session: 1})
+	step(topup.CardRead{Place: topup.Front, Session: 1, ID: "NEWSALE000000001", Card: facts})
+	if state.Live.Front.Phase != topup.Loading {
+		t.Fatalf("the front is %s", state.Live.Front.Phase)
+	}
+	for _, do := range []string{"rewrite", "withdraw"} {
+		step(topup.CardPresented{Place: topup.Desk, Session: 2})
+		step(topup.CardRead{Place: topup.Desk, Session: 2, ID: "NEWSALE000000002", Card: facts})
+		step(topup.DeskActed{Sale: testSale, Do: do, Who: "a"})
+		if state.Live.Desk.Active() || !state.Durable.Sales[testSale].Offered() {
+			t.Errorf("%s while the front loads: desk %+v, sale %+v", do, state.Live.Desk, state.Durable.Sales[testSale])
+		}
+		for _, c := range commands {
+			switch c.(type) {
+			case topup.ReadCard, topup.Load, topup.Send:
+				t.Errorf("%s while the front loads: %T", do, c)
+			}
+		}
+	}
+}
