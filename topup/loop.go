@@ -6,7 +6,7 @@ import (
 	"buka/internal/entry"
 )
 
-const checkpointEvery = 256 // entries between checkpoints
+const checkpointEvery = 64 // entries between checkpoints
 
 // Loop is law 1 by construction: an event, a step, its entries in one commit,
 // and only then the commands. The Engine runs it over real devices, topup/sim

@@ -7,12 +7,14 @@ import (
 	"net"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"buka/cardio/reader"
 	"buka/cardio/reader/pcscd"
 	"buka/cardio/virtual"
 	"buka/internal/money"
+	"buka/internal/pboc"
 	"buka/kiosk/station"
 	"buka/sync/host"
 	"buka/topup"
@@ -37,8 +39,19 @@ type purseCard struct {
 	before  money.Fen
 	field   topup.Place // "" if in nobody's field
 	laid    bool
-	armed   string // "before" or "after"
-	lays    int    // how often it was laid: who takes it away must mean this time
+	armed   string        // "before" or "after"
+	refuse  atomic.Uint32 // status word of the next write, once
+	lays    int           // how often it was laid: who takes it away must mean this time
+}
+
+// Process answers as the card does, but for a write that is to be refused.
+func (c *purseCard) Process(cmd []byte) []byte {
+	if virtual.IsCredit(cmd) {
+		if sw := c.refuse.Swap(0); sw != 0 {
+			return []byte{byte(sw >> 8), byte(sw)}
+		}
+	}
+	return c.Purse.Process(cmd)
 }
 
 type bankCard struct {
@@ -173,7 +186,7 @@ func (l *Lab) Lay(name string, place topup.Place) error {
 	if err := l.vacant(string(place)); err != nil {
 		return err
 	}
-	if err := slot.Insert(c.Purse); err != nil {
+	if err := slot.Insert(c); err != nil {
 		return err
 	}
 	l.mu.Lock()
@@ -350,7 +363,7 @@ func (l *Lab) Armed() []string {
 	defer l.mu.Unlock()
 	var names []string
 	for name, c := range l.purses {
-		if c.Armed() {
+		if c.Armed() || c.refuse.Load() != 0 {
 			names = append(names, name)
 		}
 	}
@@ -383,6 +396,46 @@ func (l *Lab) until(ctx context.Context, st *station.Station, ok func() bool) er
 			return context.Cause(ctx)
 		}
 	}
+	return nil
+}
+
+// Refuse has the card's next write answered with a status word, once; nothing
+// is written.
+func (l *Lab) Refuse(name string, sw uint16) error {
+	c, err := l.purse(name)
+	if err != nil {
+		return err
+	}
+	c.refuse.Store(uint32(sw))
+	return nil
+}
+
+// elsewhere is a terminal that is not ours.
+var elsewhere = pboc.Terminal{0x99, 0x88, 0x77, 0x66, 0x55, 0x44}
+
+// Ride debits a card at a gate elsewhere; LoadElsewhere credits it at a kiosk
+// of somebody else's. Neither is this world's money.
+func (l *Lab) Ride(name string, amount money.Fen) error {
+	return l.away(name, -amount, func(p *virtual.Purse) error { return p.Ride(amount, elsewhere, time.Now()) })
+}
+
+// LoadElsewhere credits a card at a kiosk of somebody else's.
+func (l *Lab) LoadElsewhere(name string, amount money.Fen) error {
+	return l.away(name, amount, func(p *virtual.Purse) error { return p.LoadElsewhere(amount, elsewhere, time.Now()) })
+}
+
+func (l *Lab) away(name string, change money.Fen, do func(*virtual.Purse) error) error {
+	c, err := l.purse(name)
+	if err != nil {
+		return err
+	}
+	if err := do(c.Purse); err != nil {
+		return err
+	}
+	l.mu.Lock()
+	c.before += change
+	l.mu.Unlock()
+	l.changed()
 	return nil
 }
 

@@ -17,7 +17,7 @@ import (
 var actions = map[string]command{
 	"tap": (*runner).tap, "lay": (*runner).lay, "remove": (*runner).remove, "await": (*runner).await,
 	"choose": (*runner).choose, "pay": (*runner).pay, "pin": (*runner).pin, "press": (*runner).press, "lang": (*runner).lang,
-	"tear": (*runner).tear, "host": (*runner).host, "network": (*runner).network, "power": (*runner).power, "desk": (*runner).desk,
+	"tear": (*runner).tear, "refuse": (*runner).refuse, "use": (*runner).use, "load": (*runner).load, "host": (*runner).host, "network": (*runner).network, "power": (*runner).power, "desk": (*runner).desk,
 }
 
 func (r *runner) tap(ctx context.Context, l Line) error {
@@ -158,6 +158,27 @@ func (r *runner) tear(_ context.Context, l Line) error {
 	return r.lab.Tear(l.word(1), when)
 }
 
+// refuse has the card's next write answered with a status word.
+func (r *runner) refuse(_ context.Context, l Line) error {
+	sw, err := strconv.ParseUint(l.word(2), 16, 16)
+	if err != nil {
+		return fmt.Errorf("refuse NAME SW, such as 6985: %w", ErrSyntax)
+	}
+	return r.lab.Refuse(l.word(1), uint16(sw))
+}
+
+// use is a ride elsewhere, load a load at somebody else's kiosk.
+func (r *runner) use(_ context.Context, l Line) error  { return r.away(l, r.lab.Ride) }
+func (r *runner) load(_ context.Context, l Line) error { return r.away(l, r.lab.LoadElsewhere) }
+
+func (r *runner) away(l Line, do func(string, money.Fen) error) error {
+	amount, err := money.Parse(l.word(2))
+	if err != nil {
+		return err
+	}
+	return do(l.word(1), amount)
+}
+
 // hostStruck says whether the host's armed fault has met a request.
 func (r *runner) hostStruck() error {
 	if r.fault != "" && r.lab.Faults.Fired() == 0 {
@@ -169,7 +190,7 @@ func (r *runner) hostStruck() error {
 func (r *runner) host(ctx context.Context, l Line) error {
 	f := &r.lab.Faults
 	switch l.word(1) {
-	case "silent", "late", "drops", "declines", "answers":
+	case "silent", "late", "drops", "declines", "denies", "answers":
 		if err := r.hostStruck(); err != nil {
 			return err
 		}
@@ -193,12 +214,14 @@ func (r *runner) host(ctx context.Context, l Line) error {
 		f.Drops(l.word(2))
 	case "declines":
 		f.Declines(l.word(2))
+	case "denies":
+		f.Denies(l.word(2))
 	case "killed":
 		return r.lab.KillHost()
 	case "started":
 		return r.lab.StartHost(ctx)
 	default:
-		return fmt.Errorf("host silent|late|drops|declines|answers|killed|started: %w", ErrSyntax)
+		return fmt.Errorf("host silent|late|drops|declines|denies|answers|killed|started: %w", ErrSyntax)
 	}
 	return nil
 }
@@ -294,6 +317,9 @@ func (r *runner) deskTap(ctx context.Context, name string) error {
 		return err
 	}
 	return poll(ctx, func() error {
+		if r.lab.Station() == nil {
+			return nil // a power cut took it in
+		}
 		_, state, err := r.state()
 		if err == nil && state.Live.Desk.Phase == topup.Reading {
 			err = errors.New("the card on the desk is still being read")

@@ -118,6 +118,9 @@ func (r *runner) line(ctx context.Context, l Line) error {
 		}
 		return f(r, ctx, l)
 	}
+	if r.lab == nil && l.cutsAt() { // it may strike while the kiosk starts
+		return r.ensureCut(ctx, l.word(3))
+	}
 	if err := r.ensure(ctx); err != nil {
 		return err
 	}
@@ -155,7 +158,15 @@ func (r *runner) patience(l Line) time.Duration {
 }
 
 // ensure opens the world and switches the kiosk on, once.
-func (r *runner) ensure(ctx context.Context) error {
+func (r *runner) ensure(ctx context.Context) error { return r.ensureCut(ctx, "") }
+
+// cutsAt says that the line is `power cut at ENTRY`.
+func (l Line) cutsAt() bool {
+	return len(l.Words) == 4 && l.Words[0] == "power" && l.Words[1] == "cut" && l.Words[2] == "at"
+}
+
+// ensureCut is ensure with a power cut armed before the first start.
+func (r *runner) ensureCut(ctx context.Context, kind string) error {
 	if r.lab != nil {
 		return nil
 	}
@@ -171,6 +182,9 @@ func (r *runner) ensure(ctx context.Context) error {
 		if err := declarations[l.Words[0]](r, ctx, l); err != nil {
 			return fmt.Errorf("line %d: %s: %w", l.Number, l.Text, err)
 		}
+	}
+	if err := w.CutAt(kind); err != nil {
+		return err
 	}
 	if err := w.PowerOn(); err != nil {
 		return err
@@ -197,7 +211,7 @@ func (r *runner) ready(ctx context.Context) error {
 	return poll(ctx, func() error {
 		st := r.lab.Station()
 		if st == nil {
-			return lab.ErrNoPower
+			return nil // a power cut struck while it started
 		}
 		state, err := st.Engine().State()
 		if err != nil {

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"buka/internal/entry"
 	"time"
 )
 
@@ -35,6 +37,26 @@ func TestAwaitNeedsAnotherProgram(t *testing.T) {
 		start := time.Now()
 		if err := Run(t.Context(), strings.NewReader(text), Options{Reader: "memory"}); err == nil || time.Since(start) > awaitWait/2 {
 			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
+
+// TestEveryEntryIsCut: a script cuts the power at every entry that a single
+// kiosk can write.
+func TestEveryEntryIsCut(t *testing.T) {
+	byHost := map[entry.Kind]string{
+		entry.KEpochBegun:         "written by the store before the service runs; the store's own tests kill it there",
+		entry.KHandedOver:         "needs the host to take the rewrite",
+		entry.KDecided:            "needs two people at the host",
+		entry.KRefundAcknowledged: "needs a refund at the host",
+	}
+	for _, k := range entry.Kinds() {
+		files, err := filepath.Glob("testdata/cut-at-" + string(k) + "*.txt")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, other := byHost[k]; other == (len(files) > 0) {
+			t.Errorf("%s: %d scripts, by others: %v", k, len(files), other)
 		}
 	}
 }
