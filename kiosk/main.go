@@ -24,6 +24,7 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true, Version: version(),
 	}
 	root.AddCommand(demoCommand(), runCommand(), scenarioCommand(), doctorCommand(), configCommand(), journalcmd.New())
+	root.AddCommand(exploreCommand(), tortureCommand())
 	return root
 }
 

@@ -68,6 +68,14 @@ func (st *step) loadAnswered(e LoadAnswered) {
 		st.timer(timerAgain, 3_000)
 		return
 	}
+	if attempt.Slot != s.Slot { // an answer about a slot that the sale has left: its authorisation is forgotten
+		if c.Phase == Loading && c.Sale == e.Sale && c.Session == e.Session {
+			st.do(ReleaseCard{Place: c.Place})
+			st.backToHold(c, "authority-wait")
+			st.timer(timerAgain, 3_000)
+		}
+		return
+	}
 	st.record(entry.LoadRequested{Of: of, Attempt: attempt})
 	current := c.Phase == Loading && c.Sale == e.Sale && c.Session == e.Session && !c.Stop
 	switch {

@@ -164,10 +164,11 @@ func (st *step) offer(s Sale) { st.timer(timerOffer+string(s.ID), st.core.Rules.
 // withdraw gives the money back; the entry is durable before the reversal.
 func (st *step) withdraw(c *Console, why, reason string) {
 	id := c.Sale
-	if !st.giveBack(id, why) {
+	st.do(ReleaseCard{Place: c.Place})
+	if !st.giveBack(id, why) { // too late to reverse: the value stays to be written, and the console is free again
+		st.last(c, Contact, "conflict", id)
 		return
 	}
-	st.do(ReleaseCard{Place: c.Place})
 	st.last(c, Declined, reason, id)
 	st.flush()
 }

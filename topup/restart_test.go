@@ -188,3 +188,24 @@ func TestUnlawfulEntries(t *testing.T) {
 		}
 	}
 }
+
+// TestAStopTooLateToReverse: the passenger stops after the batch was closed.
+// The money can no longer be reversed, so the value stays to be written, and
+// the kiosk must not wait for ever. Found by topup/sim.
+func TestAStopTooLateToReverse(t *testing.T) {
+	core := &topup.Core{Rules: topup.DefaultRules(), Judges: map[string]topup.Judge{"tunion": pboc.Judge}}
+	s := topup.Replayed(replayed(t, paid))
+	for _, e := range []topup.Event{
+		topup.Started{}, topup.SignedOn{Batch: 2}, topup.CardPresented{Place: topup.Front, Session: 1}, topup.Stopped{Sale: testSale},
+		topup.CardFailed{Place: topup.Front, Session: 1, Reason: "card-gone"},
+	} {
+		r := core.Step(s, e)
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+		s = r.State
+	}
+	if f := s.Live.Front; f.Phase != topup.Contact || !s.Durable.Sales[testSale].Offered() {
+		t.Errorf("the console is %s, the sale %+v", f.Phase, s.Durable.Sales[testSale])
+	}
+}

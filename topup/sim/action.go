@@ -94,7 +94,8 @@ func (w *World) cardActions(list []Action, i int) []Action {
 		list = append(list, Action{Op: opRemove, Arg: uint8(i)})
 	default:
 		for c := range w.cards {
-			if w.place[1-i].card != c {
+			// A worker that is two commands behind stands for any that is late.
+			if w.place[1-i].card != c && len(p.queue) < 2 && (len(p.queue) == 0 || !w.opt.Brisk) {
 				list = append(list, Action{Op: opPresent, Arg: uint8(2*c + i)})
 			}
 		}

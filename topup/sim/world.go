@@ -21,6 +21,7 @@ type Options struct {
 	Desk    bool                          // a cashier's reader too
 	Amounts int                           // different amounts, 1 to 3
 	Variety uint64                        // which kinds of cards: bits of what each does
+	Brisk   bool                          // a worker without its card fails at once, and no card comes before it is done
 }
 
 const family = "tunion"
@@ -243,7 +244,7 @@ func (w *World) settle() {
 			return
 		case w.crashed:
 			w.restart()
-		case w.released(0), w.released(1), w.signedOn():
+		case w.released(0), w.released(1), w.signedOn(), w.opt.Brisk && (w.missed(0) || w.missed(1)):
 		default:
 			w.prune()
 			return
@@ -261,6 +262,22 @@ func (w *World) released(i int) bool {
 		return false
 	}
 	p.queue, p.held = p.queue[1:], nil
+	return true
+}
+
+// missed fails a command whose card is gone.
+func (w *World) missed(i int) bool {
+	p := &w.place[i]
+	if len(p.queue) == 0 {
+		return false
+	}
+	session, _, _ := addressed(p.queue[0])
+	if _, ok := p.queue[0].(topup.Write); ok || p.card >= 0 && p.session == session {
+		return false
+	}
+	c := p.queue[0]
+	p.queue = p.queue[1:]
+	w.onCard(i, c, fNone)
 	return true
 }
 
