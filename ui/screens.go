@@ -163,7 +163,11 @@ func spoken(c *lang.Catalogue, v passengerView) string {
 	case ScreenCard, ScreenAmount:
 		amount("money.balance", yuan(c, v.Balance))
 	case ScreenPayment, ScreenPIN, ScreenHold:
-		amount("money.pay", yuan(c, v.Amount))
+		key := "money.pay"
+		if v.Name == ScreenHold {
+			key = "money.paid"
+		}
+		amount(key, yuan(c, v.Amount))
 		amount("money.old", yuan(c, v.OldBalance))
 		amount("money.new", yuan(c, v.NewBalance))
 	case ScreenDone:

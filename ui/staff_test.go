@@ -145,7 +145,7 @@ func TestFleet(t *testing.T) {
 	ws := open(t, h, c.Jar, "/operator/ws?lang=en")
 	m := next(t, ws)
 	all := text(m)
-	for _, want := range []string{"4 kiosks, 3 connected", "3 need attention", "chain broken", "1 not ok", `data-at="`} {
+	for _, want := range []string{"Kiosks: 4, connected: 3", "Need attention: 3", "chain broken", "1 not ok", `data-at="`} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q", want)
 		}

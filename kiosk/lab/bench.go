@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"buka/cardio/reader"
+	"buka/cardio/virtual"
 	"buka/internal/entry"
 	"buka/internal/money"
 	"buka/topup"
@@ -62,8 +63,12 @@ func (b bench) cards(st *ui.BenchState) {
 			if c.options.Blocked {
 				note = "blocked"
 			}
+			family := c.options.Family
+			if family == "" {
+				family = virtual.TUnion
+			}
 			st.Transit = append(st.Transit, ui.BenchCard{
-				Name: name, Number: c.Number(), Family: string(c.options.Family), Balance: c.Balance(), Counter: uint32(counter),
+				Name: name, Number: c.Number(), Family: string(family), Balance: c.Balance(), Counter: uint32(counter),
 				Field: roles[c.field], Laid: c.laid, Tear: c.armed, Note: note,
 			})
 		}
@@ -117,7 +122,8 @@ func lines(raws [][]byte) []ui.JournalLine {
 		line := ui.JournalLine{Seq: e.Seq, At: e.Time(), Kind: string(e.Kind)}
 		if body, err := e.Body(); err == nil {
 			if about, ok := body.(interface{ About() entry.SaleID }); ok {
-				line.Sale = about.About().Claim()
+				line.Sale = string(about.About())
+				line.Text = about.About().Claim()
 			}
 		}
 		out = append(out, line)

@@ -145,7 +145,11 @@ func kiosk(k fleetside.Kiosk) ui.Kiosk {
 		if !d.OK {
 			state = "down"
 		}
-		out.Devices = append(out.Devices, ui.DeviceState{Role: d.Name, Name: d.Name, State: state, Code: d.Code, Since: time.UnixMilli(d.SinceMS)})
+		var since time.Time // unknown: nothing has happened to it yet
+		if d.SinceMS > 0 {
+			since = time.UnixMilli(d.SinceMS)
+		}
+		out.Devices = append(out.Devices, ui.DeviceState{Role: d.Name, State: state, Code: d.Code, Since: since})
 	}
 	for _, r := range k.Open {
 		out.Rewrites = append(out.Rewrites, ui.Rewrite{
@@ -165,7 +169,7 @@ var stages = map[fleetside.Stage]string{
 func recent(d fleetside.Detail) []ui.JournalLine {
 	var lines []ui.JournalLine
 	for _, e := range d.Lines {
-		lines = append(lines, ui.JournalLine{Seq: e.Seq, At: e.At, Kind: string(e.Kind), Sale: e.Claim})
+		lines = append(lines, ui.JournalLine{Seq: e.Seq, At: e.At, Kind: string(e.Kind), Sale: string(e.Sale), Text: e.Claim})
 	}
 	return lines
 }
