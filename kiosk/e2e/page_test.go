@@ -185,10 +185,11 @@ const spot = `((e) => {
 	if (e.disabled || e.closest("[inert]")) return { Why: "cannot be pressed" };
 	const at = () => { const r = e.getBoundingClientRect(); return { X: r.left + r.width / 2, Y: r.top + r.height / 2, W: r.width, H: r.height }; };
 	let p = at();
-	if (p.X < 0 || p.Y < 0 || p.X > innerWidth || p.Y > innerHeight) { e.scrollIntoView({ block: "center", inline: "center", behavior: "instant" }); p = at(); }
 	if (!p.W || !p.H) return { Why: "is invisible" };
-	const top = document.elementFromPoint(p.X, p.Y);
-	if (!top || !e.contains(top)) return { Why: "is covered by " + (top ? top.outerHTML.slice(0, 120) : "nothing") };
+	const above = () => document.elementFromPoint(p.X, p.Y);
+	if (!e.contains(above())) { e.scrollIntoView({ block: "center", inline: "center", behavior: "instant" }); p = at(); }
+	const top = above();
+	if (!e.contains(top)) return { Why: "is covered by " + (top ? top.outerHTML.slice(0, 120) : "nothing") };
 	return p;
 })(document.querySelector(%s))`
 

@@ -258,6 +258,8 @@ func powerCut(w *world) {
 	w.conserved()
 	w.speak() // a power cut forgets the language
 	w.title("screen.hold.title")
+	w.passenger.reads("#text", "8024")
+	w.passenger.reads("#bank-card", "622588******0027")
 	w.shoot("hold-again")
 	w.tap("ruby")
 	w.screen("done")

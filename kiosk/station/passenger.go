@@ -110,6 +110,9 @@ func (s *Station) screen() ui.Screen {
 		balance := v.Card.Balance
 		scr.Balance, scr.History = &balance, history(v.Card.History)
 	}
+	if s, ok := state.Durable.Sales[v.Sale]; ok && v.Card == nil { // after a power cut the journal still knows both cards
+		scr.CardNumber, scr.BankCard = s.Card.Number, s.PAN
+	}
 	if v.Amount > 0 {
 		amount, before, after := v.Amount, v.Old, v.New
 		scr.Amount = &amount
