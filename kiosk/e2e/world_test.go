@@ -90,7 +90,7 @@ func (w *world) start(log *slog.Logger) {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var out strings.Builder
-	d, err := demo.Start(ctx, &out, "127.0.0.1:0", lab.Options{Dir: w.dir, Reader: "memory", SwitchTimeout: 2 * time.Second, Log: log, Version: "e2e", Overheard: w.wires.hear})
+	d, err := demo.Start(ctx, &out, "127.0.0.1:0", lab.Options{Dir: w.dir, Reader: "memory", SwitchTimeout: 2 * time.Second, Log: log, Version: "dev", Overheard: w.wires.hear})
 	if err != nil {
 		cancel()
 		w.Fatal(err)
