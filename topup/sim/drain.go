@@ -54,6 +54,9 @@ func (w *World) drainStep(presents *int) bool {
 	switch {
 	case w.place[0].card >= 0:
 		return w.Do(Action{Op: opRemove})
+	case *presents == 0 && w.disk.Owed() > 0:
+		w.fail(violation("8: %d obligations wait for a passenger", w.disk.Owed()))
+		return true
 	case *presents < 2*len(w.cards):
 		c := *presents % len(w.cards)
 		*presents++
@@ -68,6 +71,9 @@ func (w *World) drainStep(presents *int) bool {
 func (w *World) atRest() error {
 	if n := w.disk.Owed(); n > 0 {
 		return violation("8: %d obligations are never met", n)
+	}
+	if p := w.loop.State.Live.Front.Phase; p != topup.Idle && p != "" && p != topup.Holding {
+		return violation("10: the passenger's console stays %s", p)
 	}
 	for _, s := range w.disk.InOrder() {
 		t := w.truthOf(s.ID)

@@ -74,6 +74,9 @@ func (w *World) stans(commands []topup.Command) {
 		}) {
 			w.fail(violation("STAN %d is used again (%T)", n, c))
 		}
+		if n > w.disk.STANUntil {
+			w.fail(violation("1: STAN %d goes out and only %d are reserved", n, w.disk.STANUntil))
+		}
 		top = max(top, n)
 	}
 	for _, s := range w.loop.State.Durable.Sales {

@@ -2,7 +2,7 @@ package sim
 
 import "errors"
 
-const replaysMax = 4000 // of one shrinking
+const shrinkMax = 3_000_000 // actions of one shrinking
 
 // replay does a history, leaving out what is not possible, and then lets
 // everything come to rest.
@@ -19,13 +19,13 @@ func replay(o *Options, history []Action) error {
 // shrink leaves out of a history what it does not need to break the law
 // (delta debugging: Zeller and Hildebrandt, 2002).
 func shrink(o *Options, history []Action) []Action {
-	replays := 0
+	done := 0
 	for size := len(history) / 2; size > 0; {
 		removed := false
 		for from := 0; from < len(history); {
 			to := min(from+size, len(history))
 			shorter := append(append([]Action(nil), history[:from]...), history[to:]...)
-			if replays++; replays > replaysMax {
+			if done += len(shorter); done > shrinkMax {
 				return history
 			}
 			if errors.Is(replay(o, shorter), ErrViolation) {

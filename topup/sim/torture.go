@@ -12,8 +12,9 @@ import (
 type Plan struct {
 	Options
 	Seed     uint64
-	Sales    int // opened in all
-	Together int // sales of one world; 0: 60
+	Sales    int  // opened in all
+	Together int  // sales of one world; 0: 60
+	Raw      bool // a violation's history is not shrunk, nor told
 }
 
 // Report of a torture. Equal plans give equal reports.
@@ -31,10 +32,11 @@ type Report struct {
 }
 
 const (
-	togetherDefault = 60
+	togetherDefault = 64
 	actionsPerSale  = 400 // and then the world is drained as it is
 	faultPercent    = 4
-	writePercent    = 40
+	writePercent    = 40 // more often where it hurts
+	worldPercent    = 2  // with nothing under way
 )
 
 // Torture plays random histories, world after world, until enough sales were
@@ -47,14 +49,17 @@ func Torture(p Plan) Report {
 	var counts Counts
 	for i := uint64(0); r.Sales < p.Sales; i++ {
 		g := newGame(p, i)
-		err := g.play(min(p.Together, p.Sales-r.Sales))
+		err := g.play(min(max(p.Together>>(2*(i%3)), 1), p.Sales-r.Sales))
 		r.Sales += g.w.Opened()
 		r.Open += g.w.Open()
 		for f, n := range g.w.struck {
 			counts[f] += n
 		}
 		if err != nil {
-			r.broken(g, err)
+			r.broken(err)
+			if !p.Raw {
+				r.History, r.Err = Tell(&g.opt, shrink(&g.opt, g.history))
+			}
 			break
 		}
 	}
@@ -62,8 +67,8 @@ func Torture(p Plan) Report {
 	return r
 }
 
-// broken notes a violation, and the shortest history found that leads to one.
-func (r *Report) broken(g *game, err error) {
+// broken notes a violation.
+func (r *Report) broken(err error) {
 	r.Violations, r.Err = 1, err
 	text := err.Error()
 	switch {
@@ -72,8 +77,6 @@ func (r *Report) broken(g *game, err error) {
 	case strings.Contains(text, "violation: 2:"), strings.Contains(text, "violation: 4:"):
 		r.Duplicated = 1
 	}
-	short := shrink(&g.opt, g.history)
-	r.History, r.Err = Tell(&g.opt, short)
 }
 
 // game is one world at random.
@@ -122,7 +125,7 @@ func (g *game) play(sales int) error {
 }
 
 // weights say how eager each kind of action is.
-var weights = [...]int{opPresent: 30, opRemove: 4, opChoose: 60, opStop: 1, opTimer: 12, opCard: 80, opTender: 80, opLink: 60,
+var weights = [...]int{opPresent: 30, opRemove: 4, opChoose: 60, opStop: 4, opTimer: 12, opCard: 80, opTender: 80, opLink: 60,
 	opLate: 10, opNet: 6, opUp: 30, opDesk: 3}
 
 // worldWeights say how often each of those strikes that need no command.
@@ -131,8 +134,11 @@ var worldWeights = map[Fault]int{fCrash: 6, fNetworkDown: 2, fBatchClosed: 1, fL
 // pick takes an action that goes well, or one with a fault: more often where it
 // hurts, at a write.
 func (g *game) pick(well, ill []Action) Action {
-	percent, sum := faultPercent, 0
+	percent, sum := worldPercent, 0
 	for _, a := range ill {
+		if a.Op != opFault {
+			percent = max(percent, faultPercent)
+		}
 		if g.weight(a) == writeWeight {
 			percent = writePercent
 		}
@@ -180,6 +186,8 @@ func (g *game) weight(a Action) int {
 		if s := g.w.sale(f.Sale); s.Card != g.w.cards[a.Arg/2].id {
 			return 1
 		}
+	case a.Op == opStop && (f.Phase == topup.Holding || f.Phase == topup.Loading):
+		return 8
 	case a.Op == opRemove && f.Wants():
 		return 2
 	case a.Op == opTimer:
