@@ -9,7 +9,7 @@ DATA ?= data
 BUILD_DEPS := libpcsclite-dev pkg-config
 TEST_DEPS := pcscd vsmartcard-vpcd opensc pcsc-tools chromium fonts-noto-cjk
 
-.PHONY: build run test bench deps-build deps clean explore torture
+.PHONY: build run test bench explore torture deps-build deps clean explore torture
 .NOTPARALLEL:
 
 define install
@@ -47,12 +47,13 @@ bench: deps
 clean:
 	rm -rf bin
 
-# Every state of core, card, host and fault, to the bounds that end.
+# Every state of core, card, host and fault, to the bounds that end, and as many
+# as fit beyond them.
 explore: build
 	./bin/kiosk explore --cards 1 --sales 1 --faults 1
 	./bin/kiosk explore --cards 1 --sales 2 --faults 0
 	./bin/kiosk explore --cards 2 --sales 2 --faults 0
-	./bin/kiosk explore --cards 1 --sales 1 --faults 2 --states 0
+	./bin/kiosk explore --cards 1 --sales 1 --faults 2 --states 3000000
 	./bin/kiosk explore --cards 1 --sales 2 --faults 1 --states 3000000
 
 # A million sales with all faults, for each of ten seeds.
