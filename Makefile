@@ -9,7 +9,7 @@ DATA ?= data
 BUILD_DEPS := libpcsclite-dev pkg-config
 TEST_DEPS := pcscd vsmartcard-vpcd opensc pcsc-tools chromium fonts-noto-cjk
 
-.PHONY: build run test bench explore torture deps-build deps clean explore torture
+.PHONY: build run test bench explore torture deps-build deps clean
 .NOTPARALLEL:
 
 define install
