@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	cdpage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
@@ -47,7 +48,7 @@ const remember = `(() => {
 		if (seen[seen.length - 1] !== now) seen.push(now);
 	};
 	window.lookNow = look;
-	document.addEventListener("click", (e) => { window.hit = e.target; }, true);
+	document.addEventListener("pointerup", (e) => { window.hit = e.target; }, true);
 	new MutationObserver(look).observe(document, { subtree: true, childList: true, attributes: true, attributeFilter: ["data-screen"] });
 })()`
 
@@ -216,6 +217,14 @@ func (p *page) press(selector string) {
 			return fmt.Errorf("%s was missed", selector)
 		}
 		return nil
+	})
+}
+
+// mouse is half a click.
+func (p *page) mouse(half input.DispatchMouseEventType, at place) {
+	p.t.Helper()
+	p.call(func(ctx context.Context) error {
+		return chromedp.Do(ctx, chromedp.MouseEvent(half, at.X, at.Y, chromedp.ButtonType(input.MouseButtonLeft), chromedp.ClickCount(1)))
 	})
 }
 

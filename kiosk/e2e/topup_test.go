@@ -1,8 +1,12 @@
 package e2e
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 
 	"buka/internal/money"
 	"buka/topup"
@@ -41,6 +45,22 @@ var (
 	rich = bank{"navy", "6225880000000027", "481516", 100000}
 	poor = bank{"mouse", "6225880000000035", "234232", 1000}
 )
+
+// TestPressOutlivesRedraw: a page that draws a button anew while the finger is
+// on it takes the press all the same.
+func TestPressOutlivesRedraw(t *testing.T) {
+	t.Parallel()
+	w := begin(t, "en", []card{{"ruby", "3105170010170908024", 2850}}, nil)
+	at := ask[place](w.bench, fmt.Sprintf(spot, quote("#tap-ruby")))
+	w.bench.mouse(chromedp.MousePressed, at)
+	ask[bool](w.bench, `(() => { window.old = document.querySelector("#tap-ruby"); return true })()`)
+	if err := errors.Join(w.lab.Tear("ruby", "after"), w.lab.Network("fleet", true)); err != nil { // any change of the cards will do
+		t.Fatal(err)
+	}
+	w.bench.until("the cards to be drawn anew", `document.querySelector("#tap-ruby") !== window.old`)
+	w.bench.mouse(chromedp.MouseReleased, at)
+	w.screen("amount")
+}
 
 // as gives the same world to a part of a test.
 func (w *world) as(t *testing.T) *world {

@@ -276,14 +276,27 @@ func (l *Lab) Tap(ctx context.Context, name string, place topup.Place) error {
 			wanted := now.Wants() && place == topup.Front || place == topup.Desk
 			return now.Session != session || !wanted
 		})
-		l.mu.Lock()
-		there := c.field == place && !c.laid && c.lays == mine
-		l.mu.Unlock()
-		if there && place == topup.Front {
-			_ = l.Remove(name)
+		if place == topup.Front {
+			l.leaveAfter(c, mine)
 		}
 	}()
 	return nil
+}
+
+// leaveAfter takes a tapped card away, if it has not been laid again since.
+func (l *Lab) leaveAfter(c *purseCard, lays int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.field != topup.Front || c.laid || c.lays != lays {
+		return
+	}
+	slot := l.fields[string(c.field)]
+	c.field = ""
+	if slot != nil && slot.Present() {
+		if err := slot.Remove(); err != nil {
+			l.log.Warn("a card stays in a field", "err", err)
+		}
+	}
 }
 
 // PresentBank presents a bank card when it is asked for, and takes it away

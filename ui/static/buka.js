@@ -221,13 +221,36 @@ setInterval(tick, 500);
 
 // ---- what people do -------------------------------------------------------
 
+// A button that is replaced between finger down and finger up gets no click.
+// The press still counts, for the screen on which it began: if that is gone,
+// the service drops it.
+let down = null;
+
+document.addEventListener("pointerdown", (event) => {
+  const button = event.target.closest("[data-do]");
+  down = button && button.id ? { button, sale, rev } : null;
+});
+
+document.addEventListener("pointerup", (event) => {
+  const began = down;
+  down = null;
+  const button = event.target.closest?.("[data-do]");
+  if (!began || !button || button === began.button || button.id !== began.button.id) return;
+  if (JSON.stringify({ ...button.dataset }) !== JSON.stringify({ ...began.button.dataset })) return; // it does something else now
+  act(button, event, { sale: began.sale, rev: began.rev });
+});
+
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-do]");
-  if (!button || button.disabled) return;
+  if (button) act(button, event, {});
+});
+
+function act(button, event, meant) {
+  if (button.disabled) return;
   // A finger that was on its way when the screen changed meant the old one.
   if (event.pointerType === "touch" && performance.now() - shownAt < 250) return;
   if (button.dataset.do === "print") return print();
-  const input = { do: button.dataset.do };
+  const input = { ...meant, do: button.dataset.do };
   if (button.dataset.sale !== undefined) input.sale = button.dataset.sale;
   if (button.dataset.value) input.value = button.dataset.value;
   const args = {};
@@ -236,7 +259,7 @@ document.addEventListener("click", (event) => {
   }
   if (Object.keys(args).length) input.args = args;
   send(input);
-});
+}
 
 // Tactile keys send arrows, Enter and Escape.
 document.addEventListener("keydown", (event) => {
