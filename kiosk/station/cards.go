@@ -210,19 +210,11 @@ func (c *cards) prove(ctx context.Context, p purse.Purse, cmd topup.Prove) error
 	if err := same(p, cmd.Card); err != nil {
 		return err
 	}
-	answer := topup.Proved{Place: c.place, Session: cmd.Session, Sale: cmd.Sale}
-	for _, n := range cmd.Numbers {
-		proof, err := p.Prove(ctx, n)
-		if err == nil { // durable before anything else is asked
-			answer.Proof = &proof
-			break
-		}
-		if !errors.Is(err, purse.ErrNoProof) {
-			return err
-		}
-		answer.NoProof = append(answer.NoProof, n)
+	proof, none, err := purse.ProveAny(ctx, p, cmd.Numbers)
+	if err != nil {
+		return err
 	}
-	c.post(answer)
+	c.post(topup.Proved{Place: c.place, Session: cmd.Session, Sale: cmd.Sale, Proof: proof, NoProof: none})
 	return nil
 }
 

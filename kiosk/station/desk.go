@@ -3,7 +3,6 @@ package station
 import (
 	"reflect"
 	"sync"
-	"time"
 
 	"buka/internal/entry"
 	"buka/topup"
@@ -223,6 +222,5 @@ func deskResult(state topup.State, c topup.Console) *ui.DeskResult {
 	default:
 		r.Result = ui.ResultStale
 	}
-	r.At = time.Time{}
 	return r
 }

@@ -2,9 +2,7 @@ package station
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"slices"
 	"sync"
 	"time"
 
@@ -157,11 +155,7 @@ func (w *watch) place(p topup.Place, states []reader.State, role reader.Role) {
 // readerOf finds the reader of a role that has a card.
 func readerOf(source reader.Source, roles *reader.Roles, role reader.Role) func() (string, error) {
 	return func() (string, error) {
-		states := source.Readers()
-		st, err := roles.ReaderFor(states, role)
-		if errors.Is(err, reader.ErrNoCard) && !slices.ContainsFunc(states, func(s reader.State) bool { return s.Present }) {
-			return "", err
-		}
+		st, err := roles.ReaderFor(source.Readers(), role)
 		return st.Reader, err
 	}
 }
