@@ -45,7 +45,7 @@ var (
 type Options struct {
 	// Desk wants two more readers of vpcd, Desk0 and Desk1.
 	Desk bool
-	// Wait bounds the start: default 20 s.
+	// Wait bounds the start once vpcd's ports are free: default 20 s.
 	Wait time.Duration
 }
 
@@ -63,8 +63,6 @@ func Ensure(ctx context.Context, o Options) (stop func(), err error) {
 	if o.Wait <= 0 {
 		o.Wait = 20 * time.Second
 	}
-	ctx, cancel := context.WithTimeout(ctx, o.Wait)
-	defer cancel()
 	if Answers() {
 		if err := awaitReaders(ctx, o.readers(), nil); err != nil {
 			return nil, err
@@ -92,6 +90,12 @@ func Ensure(ctx context.Context, o Options) (stop func(), err error) {
 		clean()
 		return nil, err
 	}
+	if err := awaitPorts(ctx, o.ports()); err != nil {
+		clean()
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, o.Wait)
+	defer cancel()
 	d, err := start(program, args, clean)
 	if err != nil {
 		return nil, err

@@ -3,9 +3,11 @@ package pcscd
 import (
 	"context"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -113,4 +115,21 @@ func TestLockWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	again()
+}
+
+func TestAPortThatIsTakenIsWaitedForAndNamed(t *testing.T) {
+	l, err := net.Listen("tcp", ":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := l.Addr().(*net.TCPAddr).Port
+	ctx, cancel := context.WithTimeout(context.Background(), 300*time.Millisecond)
+	defer cancel()
+	if err := awaitPorts(ctx, []int{port}); err == nil || !strings.Contains(err.Error(), strconv.Itoa(port)) {
+		t.Errorf("taken: %v", err)
+	}
+	time.AfterFunc(200*time.Millisecond, func() { l.Close() })
+	if err := awaitPorts(context.Background(), []int{port}); err != nil {
+		t.Errorf("free again: %v", err)
+	}
 }
