@@ -23,6 +23,8 @@ func (d *Durable) Apply(body entry.Body) error {
 	case entry.EpochBegun:
 		d.Epoch, d.Kiosk = b.Epoch, b.Kiosk
 		return nil
+	case entry.Restored:
+		return d.restored(b)
 	case entry.SignedOn:
 		d.Batch = b.Batch
 		return nil
@@ -58,6 +60,16 @@ func (d *Durable) Apply(body entry.Body) error {
 		return nil
 	}
 	d.Sales[s.ID] = s
+	return nil
+}
+
+// restored: what the entries so far say may be behind the truth, so it is
+// unconfirmed, and batch and STAN come from a fresh sign-on.
+func (d *Durable) restored(b entry.Restored) error {
+	if len(b.Epoch) != 16 || (b.LastSeq > 0) != (string(b.Epoch) != string(d.Epoch)) || b.LastSeq > 0 && string(b.Was) != string(d.Epoch) {
+		return unlawful(b, "epoch %s after %s in a journal of epoch %s, entry %d", b.Epoch, b.Was, d.Epoch, b.LastSeq)
+	}
+	d.Epoch, d.Batch, d.Unconfirmed = b.Epoch, 0, true
 	return nil
 }
 

@@ -16,6 +16,10 @@ type Durable struct {
 	STANUntil uint32                `cbor:"4,keyasint"` // every STAN count up to here may be in use
 	Opened    uint64                `cbor:"5,keyasint"` // sales ever opened
 	Sales     map[entry.SaleID]Sale `cbor:"6,keyasint"` // those that are not closed
+
+	// Unconfirmed: the journal was restored, and the host has not said yet what
+	// became of what is open here.
+	Unconfirmed bool `cbor:"7,keyasint,omitempty"`
 }
 
 // PayState says where the money of a sale is.

@@ -39,6 +39,7 @@ const (
 // Kinds about the kiosk itself.
 const (
 	KEpochBegun    Kind = "epoch-begun"
+	KRestored      Kind = "restored"
 	KStarted       Kind = "started"
 	KSignedOn      Kind = "signed-on"
 	KSTANsReserved Kind = "stans-reserved"

@@ -7,6 +7,22 @@ type EpochBegun struct {
 	Kiosk string `cbor:"2,keyasint" json:"kiosk"`
 }
 
+// Restored: the journal that was here is put aside, and what comes before this
+// entry was put back from a backup; or nothing was, and this is entry 2. A new
+// epoch begins. Until the host has confirmed it, nothing that the entries
+// before it leave open may be acted on: the card, the bank or the host may know
+// more than they say.
+type Restored struct {
+	Epoch    Hex    `cbor:"1,keyasint" json:"epoch"`                   // from here on; 16 random bytes
+	Was      Hex    `cbor:"2,keyasint,omitempty" json:"was,omitempty"` // epoch of the backup; empty: there was none to put back
+	LastSeq  uint64 `cbor:"3,keyasint" json:"lastSeq"`                 // last entry of the backup; 0: none
+	LastHash Hex    `cbor:"4,keyasint,omitempty" json:"lastHash,omitempty"`
+	Backup   string `cbor:"5,keyasint,omitempty" json:"backup,omitempty"` // name of its file
+	Aside    string `cbor:"6,keyasint,omitempty" json:"aside,omitempty"`  // name under which the damaged journal is kept; empty: it was gone
+	Why      string `cbor:"7,keyasint" json:"why"`                        // what was found wrong
+	Lost     bool   `cbor:"8,keyasint" json:"lost"`                       // entries after LastSeq may have been there
+}
+
 // Started: the service came up over this journal.
 type Started struct {
 	Version string `cbor:"1,keyasint" json:"version"`
@@ -45,6 +61,7 @@ type Checkpoint struct {
 }
 
 func (EpochBegun) Kind() Kind    { return KEpochBegun }
+func (Restored) Kind() Kind      { return KRestored }
 func (Started) Kind() Kind       { return KStarted }
 func (SignedOn) Kind() Kind      { return KSignedOn }
 func (STANsReserved) Kind() Kind { return KSTANsReserved }
@@ -54,6 +71,7 @@ func (Checkpoint) Kind() Kind    { return KCheckpoint }
 
 func init() {
 	register[EpochBegun]()
+	register[Restored]()
 	register[Started]()
 	register[SignedOn]()
 	register[STANsReserved]()

@@ -113,6 +113,12 @@ func kioskFacts(body entry.Body) (string, bool) {
 	switch b := body.(type) {
 	case entry.EpochBegun:
 		return fmt.Sprintf("epoch %s, kiosk %s", b.Epoch, b.Kiosk), true
+	case entry.Restored:
+		from := "with nothing: no backup could be used"
+		if b.LastSeq > 0 {
+			from = fmt.Sprintf("from %s up to entry %d", b.Backup, b.LastSeq)
+		}
+		return fmt.Sprintf("%s, because %s; epoch %s", from, b.Why, b.Epoch), true
 	case entry.Started:
 		return "version " + b.Version, true
 	case entry.SignedOn:

@@ -46,6 +46,7 @@ func TestAwaitNeedsAnotherProgram(t *testing.T) {
 func TestEveryEntryIsCut(t *testing.T) {
 	byHost := map[entry.Kind]string{
 		entry.KEpochBegun:         "written by the store before the service runs; the store's own tests kill it there",
+		entry.KRestored:           "written by the store before the service runs; the store's own tests stop it there",
 		entry.KHandedOver:         "needs the host to take the rewrite",
 		entry.KDecided:            "needs two people at the host",
 		entry.KRefundAcknowledged: "needs a refund at the host",
