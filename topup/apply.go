@@ -52,6 +52,9 @@ func (d *Durable) Apply(body entry.Body) error {
 			return unlawful(body, "sale %s is handed over", s.ID)
 		}
 	}
+	if _, writing := body.(entry.WriteStarted); writing && d.otherUnresolved(s) { // law 4
+		return unlawful(body, "another write to the card of sale %s is unknown", s.ID)
+	}
 	if err := s.apply(body); err != nil {
 		return err
 	}

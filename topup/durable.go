@@ -111,6 +111,17 @@ func (s Sale) Rewrite() bool {
 	return s.Pay == PayApproved && s.Write != WriteDone && !s.HandedOver && !s.Decided
 }
 
+// otherUnresolved says that nobody knows about another sale's write to the same
+// card: one more load there could be taken for it.
+func (d Durable) otherUnresolved(s Sale) bool {
+	for _, o := range d.Sales {
+		if o.ID != s.ID && o.Card == s.Card && o.Unresolved() {
+			return true
+		}
+	}
+	return false
+}
+
 // Held gives the first proof that the authority has not judged yet.
 func (s Sale) Held() (entry.Proof, bool) {
 	for i, p := range s.Proofs {

@@ -85,6 +85,15 @@ func (st *step) cardRead(e CardRead) {
 		st.resume(c, s)
 		return
 	}
+	if st.openElsewhere(facts.Card) {
+		st.do(ReleaseCard{Place: c.Place})
+		if c.Place == Desk {
+			c.Phase, c.Sale, c.Notice = Idle, "", "busy-elsewhere"
+			return
+		}
+		st.last(c, Declined, "reader-busy", "")
+		return
+	}
 	if c.Place == Front && facts.Refused != "" {
 		st.do(ReleaseCard{Place: Front})
 		st.last(c, Declined, facts.Refused, "")
@@ -111,14 +120,32 @@ func (st *step) cardRead(e CardRead) {
 	st.timer(timerIdle, st.core.Rules.IdleMS)
 }
 
-// unfinished finds what is open on this card, oldest first.
-func (st *step) unfinished(card entry.Card) (Sale, bool) {
+// unfinished finds what is open on this card: what is unknown first, because
+// nothing else may be written before that is settled, and then the oldest.
+func (st *step) unfinished(card entry.Card) (offered Sale, ok bool) {
 	for _, s := range st.Durable.InOrder() {
-		if s.Card == card && (s.Unresolved() || s.Offered()) && !st.busyElsewhere(s.ID) {
+		switch {
+		case s.Card != card || st.busyElsewhere(s.ID):
+		case s.Unresolved():
 			return s, true
+		case s.Offered() && !ok:
+			offered, ok = s, true
 		}
 	}
-	return Sale{}, false
+	return offered, ok
+}
+
+// openElsewhere says that the other console works on something of this card.
+// No sale begins on it before that has ended: its load could not be told from
+// the one in doubt (same slot, amount, terminal and, by a clock that stands
+// still, time).
+func (st *step) openElsewhere(card entry.Card) bool {
+	for _, s := range st.Durable.Sales {
+		if s.Card == card && (s.Unresolved() || s.Offered()) && st.busyElsewhere(s.ID) {
+			return true
+		}
+	}
+	return false
 }
 
 func (st *step) busyElsewhere(id entry.SaleID) bool {

@@ -158,3 +158,44 @@ func TestOneHandOnARewrite(t *testing.T) {
 		}
 	}
 }
+
+// TestNoSaleOnACardInDoubt: while the desk asks what became of a write, the same
+// card begins no sale at the front, and Apply would not have it written: by a
+// clock that stands still, the new load's record and TAC are those of the one
+// in doubt. Found by topup/sim.
+func TestNoSaleOnACardInDoubt(t *testing.T) {
+	core := lawCore()
+	state := topup.Replayed(replayed(t, torn))
+	facts := topup.CardFacts{Card: testCard, Balance: money.Fen(2850)}
+	for _, e := range []topup.Event{
+		topup.Started{}, topup.CardPresented{Place: topup.Desk, Session: 1},
+		topup.CardRead{Place: topup.Desk, Session: 1, ID: "NEWSALE000000001", Card: facts},
+		topup.DeskActed{Sale: testSale, Do: "prove", Who: "a"},
+		topup.CardGone{Place: topup.Desk, Session: 1}, topup.CardPresented{Place: topup.Front, Session: 2},
+		topup.CardRead{Place: topup.Front, Session: 2, ID: "NEWSALE000000002", Card: facts},
+	} {
+		r := core.Step(state, e)
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+		state = r.State
+	}
+	if n := len(state.Durable.Sales); n != 1 || state.Live.Front.Phase != topup.Declined {
+		t.Errorf("%d sales are open, the front is %s", n, state.Live.Front.Phase)
+	}
+	d := replayed(t, torn)
+	other := entry.Of{Sale: "NEWSALE000000002"}
+	for _, b := range []entry.Body{
+		entry.SaleOpened{Of: other, Card: testCard}, entry.AmountChosen{Of: other, Amount: 5000},
+		entry.PaymentStarted{Of: other, Amount: 5000, STAN: 9, Slot: 2}, entry.PaymentApproved{Of: other, Amount: 5000},
+		entry.LoadRequested{Of: other, Attempt: entry.Attempt{Card: testCard, Slot: 2, Amount: 5000}},
+		entry.LoadAuthorised{Of: other, At: "20260115093015"},
+	} {
+		if err := d.Apply(b); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := d.Apply(entry.WriteStarted{Of: other}); !errors.Is(err, topup.ErrUnlawful) {
+		t.Errorf("a write to a card in doubt: %v", err)
+	}
+}

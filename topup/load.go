@@ -77,7 +77,7 @@ func (st *step) loadAnswered(e LoadAnswered) {
 		return
 	}
 	st.record(entry.LoadRequested{Of: of, Attempt: attempt})
-	current := c.Phase == Loading && c.Sale == e.Sale && c.Session == e.Session && !c.Stop
+	current := c.Phase == Loading && c.Sale == e.Sale && c.Session == e.Session && !c.Stop && !st.Durable.otherUnresolved(s)
 	switch {
 	case e.Outcome == entry.Done && current:
 		st.record(entry.LoadAuthorised{Of: of, At: e.Attempt.At})
