@@ -12,6 +12,7 @@ import (
 // fault; both mean nothing without the world that it is done in.
 type Action struct {
 	Op  Op
+	At  uint8 // the kiosk
 	Arg uint8
 	How Fault
 	Cut uint8 // what becomes of the append that follows from it
@@ -42,6 +43,25 @@ var deskActs = [...]string{"prove", "rewrite", "withdraw", "clear"}
 
 // Actions appends all that may happen now.
 func (w *World) Actions(list []Action) []Action {
+	for i := range w.host.terminals {
+		w.turn(i)
+		list = w.actions(list)
+	}
+	w.turn(0)
+	return list
+}
+
+// actions appends what may happen at the kiosk that acts now.
+func (w *World) actions(list []Action) []Action {
+	from := len(list)
+	list = w.listed(list)
+	for i := from; i < len(list) && w.index > 0; i++ {
+		list[i].At = uint8(w.index)
+	}
+	return list
+}
+
+func (w *World) listed(list []Action) []Action {
 	f := &w.loop.State.Live.Front
 	for i := range w.place {
 		list = w.cardActions(list, i)
@@ -95,7 +115,7 @@ func (w *World) cardActions(list []Action, i int) []Action {
 	default:
 		for c := range w.cards {
 			// A worker that is two commands behind stands for any that is late.
-			if w.place[1-i].card != c && len(p.queue) < 2 && (len(p.queue) == 0 || !w.opt.Brisk) {
+			if !w.lies(c) && len(p.queue) < 2 && (len(p.queue) == 0 || !w.opt.Brisk) {
 				list = append(list, Action{Op: opPresent, Arg: uint8(2*c + i)})
 			}
 		}
@@ -137,6 +157,7 @@ func (w *World) Do(a Action) bool {
 
 // do does what is known to be possible.
 func (w *World) do(a Action) {
+	w.turn(int(a.At))
 	if a.How != fNone {
 		w.strike(a.How)
 	}
@@ -201,7 +222,11 @@ func (w *World) possible(a Action) bool {
 	if a.Cut != appendWell {
 		a.How, a.Cut = fNone, appendWell
 	}
-	return slices.Contains(w.Actions(nil), a)
+	if int(a.At) >= len(w.host.terminals) {
+		return false
+	}
+	w.turn(int(a.At))
+	return slices.Contains(w.actions(nil), a)
 }
 
 func (w *World) present(c, i int) {
@@ -234,6 +259,7 @@ func (w *World) fire(i int) {
 
 // Describe says what an action would do now.
 func (w *World) Describe(a Action) string {
+	w.turn(int(a.At))
 	s := opNames[a.Op]
 	switch a.Op {
 	case opPresent:
@@ -259,6 +285,9 @@ func (w *World) Describe(a Action) string {
 		s += fmt.Sprintf(" %T", w.net[a.Arg])
 	case opDesk:
 		s += " " + deskActs[a.Arg]
+	}
+	if a.At > 0 {
+		s = fmt.Sprintf("kiosk %d: %s", a.At+1, s)
 	}
 	if a.How != fNone {
 		s += " [" + a.How.String() + "]"

@@ -80,7 +80,7 @@ func (c *canon) number(e entry.Card) { c.text(e.Number[max(0, len(e.Number)-1):]
 
 func (c *canon) durable() {
 	d := &c.w.disk
-	c.bool(d.Batch == c.w.host.batch)
+	c.bool(d.Batch == c.w.host.terminals[c.w.index].batch)
 	sales := d.InOrder()
 	c.int(len(sales))
 	for i := range sales {
@@ -263,7 +263,7 @@ func (c *canon) command(cmd topup.Command) {
 		c.text("pay")
 		c.id(q.Sale)
 		c.stan(q.STAN)
-		c.bool(q.Batch == c.w.host.batch)
+		c.bool(q.Batch == c.w.host.terminals[c.w.index].batch)
 	case topup.Send:
 		c.text(string(q.Duty.Kind))
 		c.id(q.Duty.Sale)

@@ -27,13 +27,13 @@ type card struct {
 func newCard(i int, variety uint64) card {
 	c := card{id: entry.Card{Family: family, Number: fmt.Sprintf("310517001017090%04d", i)}, counter: 1,
 		wipes: variety&1 != 0, next: variety&2 == 0, logNext: variety&4 != 0}
-	c.write(entry.Attempt{Card: c.id, Slot: 1, OldBalance: 0, Amount: 1000, Terminal: ours, At: stamp})
+	c.write(entry.Attempt{Card: c.id, Slot: 1, OldBalance: 0, Amount: 1000, Terminal: terminals[0], At: stamp})
 	return c
 }
 
 var (
-	ours   = entry.Hex{0, 0, 0, 0, 0, 1}
-	theirs = entry.Hex{0, 0, 0, 0, 0, 2}
+	terminals = [...]entry.Hex{{0, 0, 0, 0, 0, 1}, {0, 0, 0, 0, 0, 3}} // of the kiosks
+	theirs    = entry.Hex{0, 0, 0, 0, 0, 2}
 )
 
 const stamp entry.Stamp = "19700101080000"

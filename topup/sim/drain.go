@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"strings"
 
 	"buka/topup"
@@ -28,47 +29,77 @@ func (w *World) Drain() error {
 // drainStep does the one thing that comes next; false: there is none. It
 // depends on the world and on presents alone.
 func (w *World) drainStep(presents *int) bool {
-	switch {
-	case len(w.late) > 0:
-		return w.Do(Action{Op: opLate})
-	case len(w.net) > 0:
-		return w.Do(Action{Op: opNet})
-	case len(w.place[0].queue) > 0:
-		return w.Do(Action{Op: opCard})
-	case len(w.place[1].queue) > 0:
-		return w.Do(Action{Op: opCard, Arg: 1})
-	case len(w.tender) > 0:
-		return w.Do(Action{Op: opTender})
-	case len(w.links) > 0:
-		return w.Do(Action{Op: opLink})
-	case !w.up:
-		return w.Do(Action{Op: opUp})
-	case w.place[1].card >= 0:
-		return w.Do(Action{Op: opRemove, Arg: 1})
-	}
-	for i, t := range w.timers {
-		if !strings.HasPrefix(t.name, "offer:") {
-			return w.Do(Action{Op: opTimer, Arg: uint8(i)})
+	for i := range w.host.terminals {
+		if w.turn(i); w.calms() {
+			return true
 		}
 	}
-	switch {
-	case w.place[0].card >= 0:
-		return w.Do(Action{Op: opRemove})
-	case *presents == 0 && w.disk.Owed() > 0:
-		w.fail(violation("8: %d obligations wait for a passenger", w.disk.Owed()))
-		return true
-	case *presents < 2*len(w.cards):
-		c := *presents % len(w.cards)
+	for i := range w.host.terminals {
+		if w.turn(i); *presents == 0 && w.disk.Owed() > 0 {
+			w.fail(violation("8: %d obligations wait for a passenger", w.disk.Owed()))
+			return true
+		}
+	}
+	if n := len(w.cards); *presents < 2*n*len(w.host.terminals) {
+		c, at := *presents%n, *presents/n%len(w.host.terminals)
 		*presents++
-		return w.Do(Action{Op: opPresent, Arg: uint8(2 * c)})
-	case len(w.timers) > 0:
-		return w.Do(Action{Op: opTimer})
+		return w.Do(Action{Op: opPresent, At: uint8(at), Arg: uint8(2 * c)})
+	}
+	for i := range w.host.terminals {
+		if w.turn(i); len(w.timers) > 0 {
+			return w.Do(Action{Op: opTimer, At: uint8(i)})
+		}
 	}
 	return false
 }
 
+// calms does what one kiosk has under way, cards apart that still may come, and
+// offers that still may end.
+func (w *World) calms() bool {
+	a := Action{At: uint8(w.index)}
+	switch {
+	case len(w.late) > 0:
+		a.Op = opLate
+	case len(w.net) > 0:
+		a.Op = opNet
+	case len(w.place[0].queue) > 0:
+		a.Op = opCard
+	case len(w.place[1].queue) > 0:
+		a.Op, a.Arg = opCard, 1
+	case len(w.tender) > 0:
+		a.Op = opTender
+	case len(w.links) > 0:
+		a.Op = opLink
+	case !w.up:
+		a.Op = opUp
+	case w.place[1].card >= 0:
+		a.Op, a.Arg = opRemove, 1
+	default:
+		i := slices.IndexFunc(w.timers, func(t timer) bool { return !strings.HasPrefix(t.name, "offer:") })
+		switch {
+		case i >= 0:
+			a.Op, a.Arg = opTimer, uint8(i)
+		case w.place[0].card >= 0:
+			a.Op = opRemove
+		default:
+			return false
+		}
+	}
+	return w.Do(a)
+}
+
 // atRest says whether what is left is nothing, or a case for people.
 func (w *World) atRest() error {
+	for i := range w.host.terminals {
+		w.turn(i)
+		if err := w.kioskAtRest(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *World) kioskAtRest() error {
 	if n := w.disk.Owed(); n > 0 {
 		return violation("8: %d obligations are never met", n)
 	}
@@ -89,10 +120,20 @@ func (w *World) atRest() error {
 }
 
 // Open counts the sales that are left for people.
-func (w *World) Open() int { return len(w.disk.Sales) }
+func (w *World) Open() (n int) {
+	for k := range w.kiosks {
+		n += len(k.disk.Sales)
+	}
+	return n
+}
 
 // Opened counts the sales ever opened.
-func (w *World) Opened() int { return int(w.disk.Opened) }
+func (w *World) Opened() (n int) {
+	for k := range w.kiosks {
+		n += int(k.disk.Opened)
+	}
+	return n
+}
 
 // Err gives the violation, if there was one.
 func (w *World) Err() error { return w.failed }

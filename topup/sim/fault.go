@@ -157,7 +157,7 @@ func (w *World) worldFaults() []Fault {
 // no reader and has something open, or -1.
 func (w *World) away() int {
 	for _, t := range w.truth {
-		if w.place[0].card != t.card && w.place[1].card != t.card && !w.cards[t.card].dead {
+		if !w.lies(t.card) && !w.cards[t.card].dead {
 			return t.card
 		}
 	}
@@ -169,7 +169,7 @@ func (w *World) worldFault(f Fault) {
 	case fCrash:
 		w.crashed = true
 	case fBatchClosed:
-		w.host.batch++
+		w.host.terminals[w.index].batch++
 	case fNetworkDown:
 		w.up = false
 		w.feed(topup.LinkChanged{})

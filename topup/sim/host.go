@@ -10,15 +10,19 @@ import (
 
 // host is the payment host and the load authority, as sync/host decides.
 type host struct {
-	batch     uint32
-	lastSTAN  uint32
+	terminals []terminal // of each kiosk
 	payments  []payment
 	early     []key // reversals that came before their payment
 	ledger    []row
 	confirmed []entry.SaleID
 }
 
-type key struct{ batch, stan uint32 }
+type terminal struct{ batch, lastSTAN uint32 }
+
+type key struct {
+	kiosk       int
+	batch, stan uint32
+}
 
 type payment struct {
 	key      key
@@ -29,6 +33,7 @@ type payment struct {
 
 // row is one authorisation, or the void of one that never came.
 type row struct {
+	kiosk  int // -1: some load elsewhere
 	card   entry.Card
 	slot   entry.Slot
 	random string
@@ -39,6 +44,7 @@ type row struct {
 
 func (h *host) clone() host {
 	c := *h
+	c.terminals = slices.Clone(h.terminals)
 	c.payments, c.early = slices.Clone(h.payments), slices.Clone(h.early)
 	c.ledger, c.confirmed = slices.Clone(h.ledger), slices.Clone(h.confirmed)
 	return c
@@ -55,13 +61,14 @@ func (h *host) standing(sale entry.SaleID) *payment {
 }
 
 // pay decides a payment; part approves less than was asked.
-func (h *host) pay(c topup.Pay, part bool) (money.Fen, string) {
-	k := key{c.Batch, c.STAN}
-	h.lastSTAN = max(h.lastSTAN, c.STAN)
+func (h *host) pay(kiosk int, c topup.Pay, part bool) (money.Fen, string) {
+	k := key{kiosk, c.Batch, c.STAN}
+	t := &h.terminals[kiosk]
+	t.lastSTAN = max(t.lastSTAN, c.STAN)
 	switch {
 	case slices.Contains(h.early, k):
 		return 0, "12" // its reversal was faster
-	case c.Batch != h.batch:
+	case c.Batch != t.batch:
 		return 0, "77"
 	case h.standing(c.Sale) != nil:
 		return 0, "94"
@@ -75,11 +82,12 @@ func (h *host) pay(c topup.Pay, part bool) (money.Fen, string) {
 }
 
 // authorise gives the MAC2 for an INITIALIZE of a paid sale, or says why not.
-func (h *host) authorise(sale entry.SaleID, a entry.Attempt) string {
+func (h *host) authorise(kiosk int, sale entry.SaleID, a entry.Attempt) string {
 	p := h.standing(sale)
 	own := slices.IndexFunc(h.ledger, func(r row) bool { return r.is(a) })
 	elsewhere := slices.ContainsFunc(h.ledger, func(r row) bool {
-		return r.open && r.sale == sale && (r.card != a.Card || r.slot != a.Slot)
+		here := r.card == a.Card && r.slot == a.Slot
+		return r.open && (r.sale == sale && !here || r.kiosk != kiosk && here)
 	})
 	switch {
 	case elsewhere:
@@ -93,7 +101,7 @@ func (h *host) authorise(sale entry.SaleID, a entry.Attempt) string {
 	case own >= 0:
 		return "12"
 	}
-	h.ledger = append(h.ledger, row{a.Card, a.Slot, string(a.Random), sale, true, true})
+	h.ledger = append(h.ledger, row{kiosk, a.Card, a.Slot, string(a.Random), sale, true, true})
 	return "00"
 }
 
@@ -147,7 +155,7 @@ func (w *World) owed(c topup.Send) string {
 
 func (w *World) reverse(c topup.Send) string {
 	h := &w.host
-	k := key{c.Sale.PayBatch, c.Duty.STAN}
+	k := key{w.index, c.Sale.PayBatch, c.Duty.STAN}
 	i := slices.IndexFunc(h.payments, func(p payment) bool { return p.key == k })
 	switch {
 	case i < 0:
@@ -182,6 +190,6 @@ func (w *World) void(c topup.Send) string {
 			return "00"
 		}
 	}
-	h.ledger = append(h.ledger, row{a.Card, a.Slot, string(a.Random), c.Duty.Sale, false, false})
+	h.ledger = append(h.ledger, row{w.index, a.Card, a.Slot, string(a.Random), c.Duty.Sale, false, false})
 	return "00"
 }

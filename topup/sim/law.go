@@ -103,17 +103,24 @@ func (w *World) prune() {
 		return !open && !w.underWay(t.id)
 	})
 	known := func(id entry.SaleID) bool {
-		return slices.ContainsFunc(w.truth, func(t truth) bool { return t.id == id })
+		for k := range w.kiosks {
+			if slices.ContainsFunc(k.truth, func(t truth) bool { return t.id == id }) {
+				return true
+			}
+		}
+		return false
 	}
 	w.host.payments = slices.DeleteFunc(w.host.payments, func(p payment) bool { return !known(p.sale) })
 	w.host.confirmed = slices.DeleteFunc(w.host.confirmed, func(id entry.SaleID) bool { return !known(id) })
 	if len(w.truth) == 0 {
-		w.host.early = nil
+		w.host.early = slices.DeleteFunc(w.host.early, func(k key) bool { return k.kiosk == w.index })
 	}
 	w.host.ledger = slices.DeleteFunc(w.host.ledger, func(r row) bool {
-		for _, t := range w.truth {
-			if w.cards[t.card].id == r.card && (r.sale == t.id || r.slot >= w.disk.Sales[t.id].Attempt.Slot) {
-				return false
+		for k := range w.kiosks {
+			for _, t := range k.truth {
+				if w.cards[t.card].id == r.card && (r.sale == t.id || r.slot >= k.disk.Sales[t.id].Attempt.Slot) {
+					return false
+				}
 			}
 		}
 		for _, c := range w.cards {

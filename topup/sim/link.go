@@ -40,7 +40,7 @@ func (w *World) onPay(c topup.Pay, how Fault) {
 	case how == fWrongPIN:
 		e.Code = "55"
 	default:
-		e.Amount, e.Code = w.host.pay(c, how == fPartial)
+		e.Amount, e.Code = w.host.pay(w.index, c, how == fPartial)
 		if e.Code == "00" {
 			e.Outcome = entry.Done
 		}
@@ -92,7 +92,7 @@ func (w *World) onSend(c topup.Send, how Fault) {
 func (w *World) arrives(cmd topup.Command) {
 	switch c := cmd.(type) {
 	case topup.Pay:
-		w.host.pay(c, false)
+		w.host.pay(w.index, c, false)
 	case topup.Send:
 		w.owed(c)
 	}

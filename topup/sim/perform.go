@@ -79,6 +79,7 @@ func addressed(cmd topup.Command) (session uint64, sale entry.SaleID, card entry
 func (w *World) dialogue(p *place, c *card, cmd topup.Command, how Fault) topup.Event {
 	w.random++
 	heard := w.up && how != fRequestLost
+	w.spoil(p.card, &w.kiosk)
 	switch cmd := cmd.(type) {
 	case topup.ReadCard:
 		n := c.counter - 1
@@ -91,7 +92,7 @@ func (w *World) dialogue(p *place, c *card, cmd topup.Command, how Fault) topup.
 		return topup.CardRead{Place: cmd.Place, Session: cmd.Session, ID: entry.SaleID(fmt.Sprintf("SALE%012d", w.nextID)),
 			Card: topup.CardFacts{Card: c.id, Observed: obs, Balance: c.balance}}
 	case topup.ProbeCard:
-		a := c.initialise(entry.Attempt{Amount: cmd.Amount, Terminal: ours, STAN: cmd.STAN}, w.random)
+		a := c.initialise(entry.Attempt{Amount: cmd.Amount, Terminal: terminals[w.index], STAN: cmd.STAN}, w.random)
 		return topup.Probed{Place: cmd.Place, Session: cmd.Session, Sale: cmd.Sale, Attempt: a, Answered: heard, Code: "00"}
 	case topup.Prove:
 		proof, none := c.prove(cmd.Numbers...)
@@ -121,7 +122,7 @@ func (w *World) probeSlot(c *card, cmd topup.ProbeSlot, how Fault, heard bool) t
 
 // load is INITIALIZE, the comparison with the slot, and the authorisation.
 func (w *World) load(p *place, c *card, cmd topup.Load, how Fault, heard bool) topup.Event {
-	a := c.initialise(entry.Attempt{Amount: cmd.Amount, Terminal: ours, STAN: cmd.STAN}, w.random)
+	a := c.initialise(entry.Attempt{Amount: cmd.Amount, Terminal: terminals[w.index], STAN: cmd.STAN}, w.random)
 	if a.Slot != cmd.Slot {
 		return topup.SlotMoved{Place: cmd.Place, Session: cmd.Session, Sale: cmd.Sale, Got: a.Slot}
 	}
@@ -139,7 +140,7 @@ func (w *World) load(p *place, c *card, cmd topup.Load, how Fault, heard bool) t
 		e.Outcome, e.Code = entry.NotDone, "62"
 		return e
 	}
-	if e.Code = w.host.authorise(cmd.Sale, a); e.Code != "00" {
+	if e.Code = w.host.authorise(w.index, cmd.Sale, a); e.Code != "00" {
 		e.Outcome = entry.NotDone
 		return e
 	}
@@ -199,7 +200,7 @@ func (w *World) elsewhere(i int, f Fault) {
 		w.random++
 		a := entry.Attempt{Card: c.id, Slot: c.counter, OldBalance: c.balance, Amount: 1000, Terminal: theirs, At: stamp,
 			Random: binary.BigEndian.AppendUint32(nil, w.random)}
-		w.host.ledger = append(w.host.ledger, row{a.Card, a.Slot, string(a.Random), "elsewhere", true, false})
+		w.host.ledger = append(w.host.ledger, row{-1, a.Card, a.Slot, string(a.Random), "elsewhere", true, false})
 		c.write(a)
 	case fRide:
 		c.balance -= 200
@@ -209,12 +210,18 @@ func (w *World) elsewhere(i int, f Fault) {
 	case fCardDies:
 		c.dead = true
 	}
-	if f == fRide {
-		return
+	if f != fRide {
+		w.spoil(i, nil)
 	}
-	for j := range w.truth {
-		if w.truth[j].card == i {
-			w.truth[j].spoiled = true
+}
+
+// spoil says that evidence on a card may be gone, for all kiosks but one.
+func (w *World) spoil(card int, but *kiosk) {
+	for k := range w.kiosks {
+		for j := range k.truth {
+			if k != but && k.truth[j].card == card {
+				k.truth[j].spoiled = true
+			}
 		}
 	}
 }

@@ -15,6 +15,7 @@ type Options struct {
 	Judge   topup.Judge                   // of the cards' family
 	Outcome func(sw uint16) entry.Outcome // of an answer to the write
 	Cards   int                           // 1 to 4
+	Kiosks  int                           // 0 or 1: one; 2: a second one loads the same cards
 	Sales   int                           // amounts that may be chosen; 0: no bound
 	Faults  int                           // -1: no bound
 	Allowed Faults                        // which; nil: all
@@ -33,34 +34,42 @@ func violation(format string, a ...any) error {
 	return fmt.Errorf("%w: %s", ErrViolation, fmt.Sprintf(format, a...))
 }
 
-// World is one whole state: kiosk, cards, host, and what is under way.
+// World is one whole state: kiosks, cards, host, and what is under way.
 type World struct {
-	opt  *Options
-	loop topup.Loop
-	disk topup.Durable // what a restart would find
+	opt    *Options
+	kiosk          // the one that acts now
+	others []kiosk // those that do not, in order
 
 	cards   []card
 	host    host
-	truth   []truth
-	place   [2]place // front, desk
-	tender  []topup.Command
-	links   []topup.Command // to the host, in any order
-	late    []topup.Event   // answers that are under way
-	net     []topup.Command // requests that will reach the host later
-	timers  []timer
 	session uint64
 	random  uint32
 	nextID  int
-	maxSTAN uint32
-	up      bool
 
-	chosen   int   // sales that got as far as an amount
-	faults   int   // that may still strike; negative: no bound
-	journal  uint8 // what becomes of the next append
-	crashed  bool  // by it
+	chosen   int // sales that got as far as an amount
+	faults   int // that may still strike; negative: no bound
 	draining bool
 	struck   *Counts
 	failed   error
+}
+
+// kiosk is one kiosk, and what is under way between it and the rest.
+type kiosk struct {
+	index  int
+	loop   topup.Loop
+	disk   topup.Durable // what a restart would find
+	truth  []truth
+	place  [2]place // front, desk
+	tender []topup.Command
+	links  []topup.Command // to the host, in any order
+	late   []topup.Event   // answers that are under way
+	net    []topup.Command // requests that will reach the host later
+	timers []timer
+
+	maxSTAN uint32
+	up      bool
+	journal uint8 // what becomes of the next append
+	crashed bool  // by it
 }
 
 type timer struct {
@@ -96,30 +105,82 @@ const (
 
 // New makes a world and starts the kiosk in it.
 func New(o *Options) *World {
-	w := &World{opt: o, up: true, faults: o.Faults, struck: &Counts{}}
-	w.loop = topup.Loop{Core: &topup.Core{Rules: topup.DefaultRules(), Judges: map[string]topup.Judge{family: o.Judge}}, State: topup.New()}
-	w.disk = topup.New().Durable
-	w.host.batch = 1
-	w.place[0].card, w.place[1].card = -1, -1
+	w := &World{opt: o, faults: o.Faults, struck: &Counts{}}
 	for i := range o.Cards {
 		w.cards = append(w.cards, newCard(i, o.Variety>>(4*i)))
 	}
-	w.feed(topup.Started{Version: "sim"})
-	w.settle()
+	core := &topup.Core{Rules: topup.DefaultRules(), Judges: map[string]topup.Judge{family: o.Judge}}
+	w.host.terminals = make([]terminal, max(o.Kiosks, 1))
+	for i := range w.host.terminals {
+		w.host.terminals[i].batch = 1
+		k := kiosk{index: i, up: true, disk: topup.New().Durable, loop: topup.Loop{Core: core, State: topup.New()}}
+		k.place[0].card, k.place[1].card = -1, -1
+		if i == 0 {
+			w.kiosk = k
+		} else {
+			w.others = append(w.others, k)
+		}
+	}
+	for i := range w.host.terminals {
+		w.turn(i)
+		w.feed(topup.Started{Version: "sim"})
+		w.settle()
+	}
+	w.turn(0)
 	return w
 }
 
 // Clone gives a world that goes its own way.
 func (w *World) Clone() *World {
 	c := *w
-	c.cards, c.truth, c.timers = slices.Clone(w.cards), slices.Clone(w.truth), slices.Clone(w.timers)
-	c.tender, c.links, c.late, c.net = slices.Clone(w.tender), slices.Clone(w.links), slices.Clone(w.late), slices.Clone(w.net)
-	for i := range c.place {
-		c.place[i].queue = slices.Clone(w.place[i].queue)
+	c.cards, c.kiosk, c.host = slices.Clone(w.cards), w.kiosk.clone(), w.host.clone()
+	c.others = slices.Clone(w.others)
+	for i := range c.others {
+		c.others[i] = w.others[i].clone()
 	}
-	c.host = w.host.clone()
 	c.struck = &Counts{}
 	return &c
+}
+
+func (k kiosk) clone() kiosk {
+	k.truth, k.timers = slices.Clone(k.truth), slices.Clone(k.timers)
+	k.tender, k.links, k.late, k.net = slices.Clone(k.tender), slices.Clone(k.links), slices.Clone(k.late), slices.Clone(k.net)
+	for i := range k.place {
+		k.place[i].queue = slices.Clone(k.place[i].queue)
+	}
+	return k
+}
+
+// turn gives the word to a kiosk. The others keep their order.
+func (w *World) turn(to int) {
+	for i := range w.others {
+		if w.index == to {
+			return
+		}
+		w.kiosk, w.others[i] = w.others[i], w.kiosk
+	}
+}
+
+// kiosks are all of them, in no order that means anything.
+func (w *World) kiosks(yield func(*kiosk) bool) {
+	if !yield(&w.kiosk) {
+		return
+	}
+	for i := range w.others {
+		if !yield(&w.others[i]) {
+			return
+		}
+	}
+}
+
+// lies says whether a card lies on a reader anywhere.
+func (w *World) lies(c int) bool {
+	for k := range w.kiosks {
+		if k.place[0].card == c || k.place[1].card == c {
+			return true
+		}
+	}
+	return false
 }
 
 // Append is the model of the journal.
@@ -289,7 +350,8 @@ func (w *World) signedOn() bool {
 				w.feed(topup.SignOnFailed{})
 				return true
 			}
-			w.feed(topup.SignedOn{Batch: w.host.batch, LastSTAN: w.host.lastSTAN})
+			t := w.host.terminals[w.index]
+			w.feed(topup.SignedOn{Batch: t.batch, LastSTAN: t.lastSTAN})
 			w.feed(topup.LinkChanged{Up: true})
 			return true
 		}
