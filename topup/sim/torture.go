@@ -93,19 +93,21 @@ func newGame(p Plan, i uint64) *game {
 	g.opt.Cards = 1 + g.rng.IntN(max(p.Cards, 1))
 	g.opt.Desk = g.rng.IntN(3) == 0
 	g.opt.Faults = -1
-	g.opt.Sales, g.opt.Amounts = 0, 3
+	g.opt.Sales, g.opt.Amounts, g.opt.Kiosks = 0, 3, 1+g.rng.IntN(2)
 	g.w = New(&g.opt)
 	return g
 }
 
 func (g *game) play(sales int) error {
-	var well, ill []Action
+	var list, well, ill []Action
 	for range sales * actionsPerSale {
 		if g.w.Opened() >= sales {
 			break
 		}
 		well, ill = well[:0], ill[:0]
-		for _, a := range g.w.Actions(nil) {
+		g.w.turn(g.rng.IntN(g.opt.Kiosks))
+		list = g.w.actions(list[:0])
+		for _, a := range list {
 			if a.How == fNone && a.Cut == appendWell {
 				well = append(well, a)
 			} else if a.Cut == appendWell {
@@ -148,7 +150,7 @@ func (g *game) pick(well, ill []Action) Action {
 	cut := g.rng.IntN(800)
 	if sum == 0 || g.rng.IntN(100) >= percent {
 		if list, sum = well, 0; len(well) == 0 {
-			return Action{Op: opRemove}
+			return Action{Op: opRemove, At: uint8(g.w.index)}
 		}
 		for _, a := range well {
 			sum += g.weight(a)
