@@ -35,9 +35,10 @@ const (
 	opUp
 	opDesk // Arg: 0 prove, 1 rewrite, 2 withdraw, 3 clear
 	opFault
+	opHeal // Arg: what
 )
 
-var opNames = [...]string{"present", "remove", "choose", "stop", "timer", "card", "tender", "link", "late answer", "late request", "link up", "desk", "fault"}
+var opNames = [...]string{"present", "remove", "choose", "stop", "timer", "card", "tender", "link", "late answer", "late request", "link up", "desk", "fault", "heal"}
 
 var deskActs = [...]string{"prove", "rewrite", "withdraw", "clear"}
 
@@ -62,6 +63,14 @@ func (w *World) actions(list []Action) []Action {
 }
 
 func (w *World) listed(list []Action) []Action {
+	for i, ill := range w.ill {
+		if ill {
+			list = append(list, Action{Op: opHeal, Arg: uint8(i)})
+		}
+	}
+	if w.down {
+		return list
+	}
 	f := &w.loop.State.Live.Front
 	for i := range w.place {
 		list = w.cardActions(list, i)
@@ -115,7 +124,7 @@ func (w *World) cardActions(list []Action, i int) []Action {
 	default:
 		for c := range w.cards {
 			// A worker that is two commands behind stands for any that is late.
-			if !w.lies(c) && len(p.queue) < 2 && (len(p.queue) == 0 || !w.opt.Brisk) {
+			if !w.cards[c].never && !w.lies(c) && len(p.queue) < 2 && (len(p.queue) == 0 || !w.opt.Brisk) {
 				list = append(list, Action{Op: opPresent, Arg: uint8(2*c + i)})
 			}
 		}
@@ -133,7 +142,7 @@ func (w *World) with(list []Action, a Action, faults []Fault) []Action {
 		return list
 	}
 	for _, f := range faults {
-		if !w.opt.Allowed.has(f) {
+		if f.wide() && !w.opt.Wide || !w.opt.Allowed.has(f) {
 			continue
 		}
 		a.How, a.Cut = f, appendWell
@@ -205,6 +214,8 @@ func (w *World) do(a Action) {
 		w.feed(topup.DeskActed{Sale: w.loop.State.Live.Desk.Sale, Do: deskActs[a.Arg], Who: "cashier"})
 	case opFault:
 		w.worldFault(a.How)
+	case opHeal:
+		w.heal(int(a.Arg))
 	}
 	if !w.crashed {
 		w.journal = appendWell
@@ -285,6 +296,8 @@ func (w *World) Describe(a Action) string {
 		s += fmt.Sprintf(" %T", w.net[a.Arg])
 	case opDesk:
 		s += " " + deskActs[a.Arg]
+	case opHeal:
+		s += " " + illNames[a.Arg]
 	}
 	if a.At > 0 {
 		s = fmt.Sprintf("kiosk %d: %s", a.At+1, s)

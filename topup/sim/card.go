@@ -20,6 +20,9 @@ type card struct {
 	next    bool              // PROVE answers to N+1, else to N
 	logNext bool              // the log has N+1, else N
 	dead    bool              // blocked or at its limit: INITIALIZE is refused
+	full    bool              // at its limit: INITIALIZE for an amount is refused
+	never   bool              // it never comes back
+	heard   *entry.Attempt    // the last INITIALIZE, as a relay recorded it; never changed in place
 }
 
 // newCard makes a card whose last load looks much like the next one: the same
@@ -38,14 +41,17 @@ var (
 
 const stamp entry.Stamp = "19700101080000"
 
+// stamps are where the authority's clock jumps to.
+var stamps = [...]entry.Stamp{stamp, "20260115093015", "20990101000000", "20260115093015"}
+
 // tac stands for the card's MAC over a load: equal only for equal loads.
 func tac(a entry.Attempt) entry.Hex {
-	b := make([]byte, 0, 24)
+	b := make([]byte, 0, 40)
 	b = binary.BigEndian.AppendUint32(b, uint32(a.NewBalance()))
 	b = binary.BigEndian.AppendUint16(b, uint16(a.Slot))
 	b = binary.BigEndian.AppendUint32(b, uint32(a.Amount))
 	b = append(b, a.Terminal...)
-	return append(b, a.Card.Number[len(a.Card.Number)-1], byte(len(a.At)))
+	return append(append(b, a.Card.Number[len(a.Card.Number)-1]), a.At...)
 }
 
 // write is CREDIT FOR LOAD inside the card: all or nothing.

@@ -40,9 +40,11 @@ func (w *World) drainStep(presents *int) bool {
 			return true
 		}
 	}
-	if n := len(w.cards); *presents < 2*n*len(w.host.terminals) {
+	for n := len(w.cards); *presents < 2*n*len(w.host.terminals); {
 		c, at := *presents%n, *presents/n%len(w.host.terminals)
-		*presents++
+		if *presents++; w.cards[c].never {
+			continue
+		}
 		return w.Do(Action{Op: opPresent, At: uint8(at), Arg: uint8(2 * c)})
 	}
 	for i := range w.host.terminals {
@@ -57,6 +59,10 @@ func (w *World) drainStep(presents *int) bool {
 // offers that still may end.
 func (w *World) calms() bool {
 	a := Action{At: uint8(w.index)}
+	if i := slices.Index(w.ill[:], true); i >= 0 {
+		a.Op, a.Arg = opHeal, uint8(i)
+		return w.Do(a)
+	}
 	switch {
 	case len(w.late) > 0:
 		a.Op = opLate

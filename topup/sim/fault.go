@@ -42,15 +42,32 @@ const (
 	fLogLost       // its log is overwritten
 	fCardDies      // blocked, or at its limit
 	fTenderFails
+	// Those that follow want Options.Wide.
+	fRelay       // a recording of an INITIALIZE for another terminal
+	fStaleInit   // a relay answers INITIALIZE with a recording; the card knows nothing of it
+	fReinit      // the card was initialised anew before the MAC2 came
+	fHostUnsure  // code 68: the host does not know itself
+	fHostRestart // and what is under way to it and from it is lost
+	fPayDown     // the payment host is out of reach, the authority is not
+	fAuthDown    // the other way round
+	fDiskLow     // too little space for a sale's worst case
+	fDiskFull    // no append succeeds until there is space again
+	fHostClock   // the authority's clock jumps, to 1970 too
+	fKioskClock  // the kiosk's clock jumps: every card looks expired
+	fCardFull    // the card is at its limit, until it is used
+	fCardNever   // the card never comes back
 	faultCount
 )
 
 var faultNames = [...]string{"none", "card-gone", "card-answer-lost", "torn-before", "torn-after", "sw-6c", "sw-6f00", "sw-6985", "sw-9302",
 	"replay", "request-lost", "request-late", "answer-lost", "answer-late", "answer-twice", "request-twice", "host-fails", "declined",
 	"wrong-pin", "partial", "host-denies", "append-lost", "append-kept", "crash", "network-down", "batch-closed", "load-elsewhere",
-	"ride", "log-lost", "card-dies", "tender-fails"}
+	"ride", "log-lost", "card-dies", "tender-fails", "relay", "stale-initialise", "initialised-anew", "host-unsure", "host-restart",
+	"payment-down", "authority-down", "disk-low", "disk-full", "host-clock", "kiosk-clock", "card-at-limit", "card-never-back"}
 
 func (f Fault) String() string { return faultNames[f] }
+
+func (f Fault) wide() bool { return f >= fRelay }
 
 // Counts says how often each fault struck.
 type Counts [faultCount]int
@@ -100,11 +117,11 @@ func (w *World) strike(f Fault) {
 var (
 	readFaults   = []Fault{fCardGone}
 	wipeFaults   = []Fault{fCardGone, fCardLost, fRequestLost}
-	loadFaults   = []Fault{fCardGone, fCardLost, fRequestLost, fAnswerLost, fAnswerLate, fHostFails, fDeclined, fAppendLost}
-	probeFaults  = []Fault{fCardGone, fCardLost, fRequestLost, fReplay, fAnswerLate}
-	writeFaults  = []Fault{fTornBefore, fTornAfter, fSW6C, fSW6F, fSW6985, fSW9302, fAppendLost}
+	loadFaults   = []Fault{fCardGone, fCardLost, fRequestLost, fAnswerLost, fAnswerLate, fHostFails, fDeclined, fAppendLost, fStaleInit}
+	probeFaults  = []Fault{fCardGone, fCardLost, fRequestLost, fReplay, fAnswerLate, fRelay}
+	writeFaults  = []Fault{fTornBefore, fTornAfter, fSW6C, fSW6F, fSW6985, fSW9302, fAppendLost, fReinit}
 	tenderFaults = []Fault{fTenderFails}
-	payFaults    = []Fault{fRequestLost, fRequestLate, fAnswerLost, fAnswerLate, fAnswerTwice, fHostFails, fDeclined, fWrongPIN, fPartial, fAppendLost}
+	payFaults    = []Fault{fRequestLost, fRequestLate, fAnswerLost, fAnswerLate, fAnswerTwice, fHostFails, fDeclined, fWrongPIN, fPartial, fAppendLost, fHostUnsure}
 	sendFaults   = []Fault{fRequestLost, fRequestTwice, fAnswerLost, fAnswerLate, fAnswerTwice, fHostFails, fAppendLost}
 	denyFaults   = append(sendFaults[:len(sendFaults):len(sendFaults)], fHostDenies)
 	tacFaults    = []Fault{fRequestLost, fAnswerLate, fAnswerTwice}
@@ -150,14 +167,47 @@ func (w *World) worldFaults() []Fault {
 	if w.away() >= 0 {
 		fs = append(fs, fLoadElsewhere, fRide, fLogLost, fCardDies)
 	}
+	if w.opt.Wide {
+		fs = w.wideFaults(fs)
+	}
 	return fs
+}
+
+func (w *World) wideFaults(fs []Fault) []Fault {
+	fs = append(fs, fHostRestart, fHostClock, fKioskClock)
+	if !w.ill[illPay] {
+		fs = append(fs, fPayDown)
+	}
+	if !w.ill[illAuthority] {
+		fs = append(fs, fAuthDown)
+	}
+	if !w.ill[illSpace] {
+		fs = append(fs, fDiskLow, fDiskFull)
+	}
+	if w.away() >= 0 {
+		fs = append(fs, fCardFull)
+		if w.coming() > 1 {
+			fs = append(fs, fCardNever)
+		}
+	}
+	return fs
+}
+
+// coming counts the cards that may still come.
+func (w *World) coming() (n int) {
+	for i := range w.cards {
+		if !w.cards[i].never {
+			n++
+		}
+	}
+	return n
 }
 
 // away gives the card that may be used elsewhere: the first one that lies on
 // no reader and has something open, or -1.
 func (w *World) away() int {
 	for _, t := range w.truth {
-		if !w.lies(t.card) && !w.cards[t.card].dead {
+		if c := &w.cards[t.card]; !w.lies(t.card) && !c.dead && !c.never {
 			return t.card
 		}
 	}
@@ -173,6 +223,19 @@ func (w *World) worldFault(f Fault) {
 	case fNetworkDown:
 		w.up = false
 		w.feed(topup.LinkChanged{})
+	case fHostRestart:
+		w.hostRestarts()
+	case fHostClock:
+		w.host.clock = (w.host.clock + 1) % len(stamps)
+	case fKioskClock:
+		w.ill[illClock] = true
+	case fPayDown:
+		w.ill[illPay] = true
+	case fAuthDown:
+		w.ill[illAuthority] = true
+	case fDiskLow, fDiskFull:
+		w.ill[illSpace], w.full = true, f == fDiskFull
+		w.feed(topup.DeviceChanged{Name: "journal", Why: "disk-low"})
 	default:
 		w.elsewhere(w.away(), f)
 	}

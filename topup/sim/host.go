@@ -15,6 +15,7 @@ type host struct {
 	early     []key // reversals that came before their payment
 	ledger    []row
 	confirmed []entry.SaleID
+	clock     int // which of stamps
 }
 
 type terminal struct{ batch, lastSTAN uint32 }

@@ -28,6 +28,8 @@ func (w *World) onPay(c topup.Pay, how Fault) {
 	switch {
 	case !w.up:
 		e.Code = "not-sent"
+	case w.ill[illPay]:
+		e.Code = unreachable
 	case how == fRequestLost:
 		e = unknown
 	case how == fRequestLate:
@@ -43,6 +45,9 @@ func (w *World) onPay(c topup.Pay, how Fault) {
 		e.Amount, e.Code = w.host.pay(w.index, c, how == fPartial)
 		if e.Code == "00" {
 			e.Outcome = entry.Done
+		}
+		if how == fHostUnsure {
+			e = unknown
 		}
 	}
 	w.answered(e, unknown, how)
@@ -74,6 +79,8 @@ func (w *World) onSend(c topup.Send, how Fault) {
 	switch {
 	case !w.up, how == fRequestLost:
 		e = nothing
+	case w.ill[illPay] && c.Duty.Kind == topup.Reversal, w.ill[illAuthority] && c.Duty.Kind != topup.Reversal:
+		e.Code = unreachable
 	case how == fHostFails:
 		e.Code = "96"
 	case how == fHostDenies:
@@ -101,7 +108,7 @@ func (w *World) arrives(cmd topup.Command) {
 func (w *World) onVerify(c topup.VerifyTAC, how Fault) {
 	nothing := topup.TACJudged{Sale: c.Sale, Proof: c.Proof}
 	e := nothing
-	if w.up && how != fRequestLost {
+	if w.authorityUp() && how != fRequestLost {
 		e.Opinion = entry.Rejected
 		if string(c.Proof.TAC) == string(tac(c.Attempt)) {
 			e.Opinion = entry.Verified

@@ -44,7 +44,8 @@ func (w *World) onCard(i int, cmd topup.Command, how Fault) {
 	}
 	_, proves := cmd.(topup.Prove)
 	_, reads := cmd.(topup.ReadCard)
-	if c.dead && !proves && !reads {
+	_, asks := cmd.(topup.ProbeSlot)
+	if c.dead && !proves && !reads || c.full && !proves && !reads && !asks {
 		failed.Reason = "at-limit"
 		w.feed(failed)
 		return
@@ -78,7 +79,7 @@ func addressed(cmd topup.Command) (session uint64, sale entry.SaleID, card entry
 // dialogue is what card and authority do, and the event that tells of it.
 func (w *World) dialogue(p *place, c *card, cmd topup.Command, how Fault) topup.Event {
 	w.random++
-	heard := w.up && how != fRequestLost
+	heard := w.authorityUp() && how != fRequestLost
 	w.spoil(p.card, &w.kiosk)
 	switch cmd := cmd.(type) {
 	case topup.ReadCard:
@@ -89,10 +90,14 @@ func (w *World) dialogue(p *place, c *card, cmd topup.Command, how Fault) topup.
 			obs.Proofs = []entry.Proof{*proof}
 		}
 		w.nextID++
-		return topup.CardRead{Place: cmd.Place, Session: cmd.Session, ID: entry.SaleID(fmt.Sprintf("SALE%012d", w.nextID)),
-			Card: topup.CardFacts{Card: c.id, Observed: obs, Balance: c.balance}}
+		facts := topup.CardFacts{Card: c.id, Observed: obs, Balance: c.balance}
+		if w.ill[illClock] {
+			facts.Refused = "card-expired"
+		}
+		return topup.CardRead{Place: cmd.Place, Session: cmd.Session, ID: entry.SaleID(fmt.Sprintf("SALE%012d", w.nextID)), Card: facts}
 	case topup.ProbeCard:
 		a := c.initialise(entry.Attempt{Amount: cmd.Amount, Terminal: terminals[w.index], STAN: cmd.STAN}, w.random)
+		w.overheard(c, a)
 		return topup.Probed{Place: cmd.Place, Session: cmd.Session, Sale: cmd.Sale, Attempt: a, Answered: heard, Code: "00"}
 	case topup.Prove:
 		proof, none := c.prove(cmd.Numbers...)
@@ -111,6 +116,8 @@ func (w *World) probeSlot(c *card, cmd topup.ProbeSlot, how Fault, heard bool) t
 	switch {
 	case how == fReplay:
 		n = entry.Counter{Value: cmd.Attempt.Slot, MAC1: entry.Verified}
+	case how == fRelay && heard: // for another terminal id than the one asked with
+		n = entry.Counter{Value: cmd.Attempt.Slot, MAC1: entry.Rejected, Ledger: w.host.ledgerSays(cmd.Attempt)}
 	case heard:
 		n.MAC1, n.Fresh, n.Ledger = entry.Verified, true, w.host.ledgerSays(cmd.Attempt)
 	default:
@@ -122,7 +129,15 @@ func (w *World) probeSlot(c *card, cmd topup.ProbeSlot, how Fault, heard bool) t
 
 // load is INITIALIZE, the comparison with the slot, and the authorisation.
 func (w *World) load(p *place, c *card, cmd topup.Load, how Fault, heard bool) topup.Event {
-	a := c.initialise(entry.Attempt{Amount: cmd.Amount, Terminal: terminals[w.index], STAN: cmd.STAN}, w.random)
+	a := entry.Attempt{Amount: cmd.Amount, Terminal: terminals[w.index], STAN: cmd.STAN}
+	stale := how == fStaleInit && c.heard != nil && c.heard.Amount == cmd.Amount && string(c.heard.Terminal) == string(a.Terminal)
+	if stale {
+		a = *c.heard
+		a.STAN = cmd.STAN
+	} else {
+		a = c.initialise(a, w.random)
+		w.overheard(c, a)
+	}
 	if a.Slot != cmd.Slot {
 		return topup.SlotMoved{Place: cmd.Place, Session: cmd.Session, Sale: cmd.Sale, Got: a.Slot}
 	}
@@ -130,6 +145,9 @@ func (w *World) load(p *place, c *card, cmd topup.Load, how Fault, heard bool) t
 	switch {
 	case !w.up:
 		e.Outcome, e.Code = entry.NotDone, "not-sent"
+		return e
+	case w.ill[illAuthority]:
+		e.Outcome, e.Code = entry.NotDone, unreachable
 		return e
 	case !heard:
 		return e
@@ -148,10 +166,17 @@ func (w *World) load(p *place, c *card, cmd topup.Load, how Fault, heard bool) t
 		e.Code = ""
 		return e
 	}
-	a.At = stamp
+	a.At = stamps[w.host.clock]
 	e.Attempt, e.Outcome = a, entry.Done
-	p.held, p.heldBy = &a, cmd.Sale
+	p.held, p.heldBy, p.stale = &a, cmd.Sale, stale
 	return e
+}
+
+// overheard: a relay records what the card says.
+func (w *World) overheard(c *card, a entry.Attempt) {
+	if w.opt.Wide {
+		c.heard = &a
+	}
 }
 
 // onWrite is the one command that changes a purse.
@@ -170,7 +195,18 @@ func (w *World) onWrite(i int, cmd topup.Write, how Fault) {
 	}
 	a := *p.held
 	p.held = nil
-	sw := map[Fault]uint16{fNone: 0x9000, fSW6C: 0x6C04, fSW6F: 0x6F00, fSW6985: 0x6985, fSW9302: 0x9302}[how]
+	if string(s.Attempt.Random) != string(a.Random) {
+		w.fail(violation("1: a write of sale %s goes out, and the journal announced another attempt", cmd.Sale))
+		return
+	}
+	if p.stale && how != fTornBefore {
+		how = fSW6901 // the card itself was never initialised
+	}
+	sw := statusOf[how]
+	if how == fReinit {
+		w.random++
+		w.cards[p.card].initialise(entry.Attempt{Amount: 1, Terminal: theirs}, w.random)
+	}
 	switch how {
 	case fNone, fTornAfter, fSW6C:
 		t := w.truthOf(cmd.Sale)
@@ -192,23 +228,34 @@ func (w *World) onWrite(i int, cmd topup.Write, how Fault) {
 	}
 }
 
+// fSW6901 is what a card without INITIALIZE says to the write; no fault of its
+// own.
+const fSW6901 = faultCount
+
+var statusOf = map[Fault]uint16{fNone: 0x9000, fSW6C: 0x6C04, fSW6F: 0x6F00, fSW6985: 0x6985, fSW9302: 0x9302, fReinit: 0x9302, fSW6901: 0x6901}
+
 // elsewhere is the card in somebody else's hands.
 func (w *World) elsewhere(i int, f Fault) {
 	c := &w.cards[i]
 	switch f {
 	case fLoadElsewhere:
 		w.random++
-		a := entry.Attempt{Card: c.id, Slot: c.counter, OldBalance: c.balance, Amount: 1000, Terminal: theirs, At: stamp,
+		a := entry.Attempt{Card: c.id, Slot: c.counter, OldBalance: c.balance, Amount: 1000, Terminal: theirs, At: stamps[w.host.clock],
 			Random: binary.BigEndian.AppendUint32(nil, w.random)}
 		w.host.ledger = append(w.host.ledger, row{-1, a.Card, a.Slot, string(a.Random), "elsewhere", true, false})
 		c.write(a)
 	case fRide:
 		c.balance -= 200
+		c.full = false
 		c.proof = nil // a purchase may overwrite it
 	case fLogLost:
 		c.log = nil
 	case fCardDies:
 		c.dead = true
+	case fCardFull:
+		c.full = true
+	case fCardNever:
+		c.never = true
 	}
 	if f != fRide {
 		w.spoil(i, nil)

@@ -22,6 +22,7 @@ type Options struct {
 	Desk    bool                          // a cashier's reader too
 	Amounts int                           // different amounts, 1 to 3
 	Variety uint64                        // which kinds of cards: bits of what each does
+	Wide    bool                          // the faults that only torture has by itself
 	Brisk   bool                          // a worker without its card fails at once, and no card comes before it is done
 }
 
@@ -70,6 +71,9 @@ type kiosk struct {
 	up      bool
 	journal uint8 // what becomes of the next append
 	crashed bool  // by it
+	ill     [illCount]bool
+	full    bool // the disk
+	down    bool // it cannot even start
 }
 
 type timer struct {
@@ -84,6 +88,7 @@ type place struct {
 	queue   []topup.Command
 	held    *entry.Attempt // INITIALIZE state with its authorisation
 	heldBy  entry.SaleID
+	stale   bool // what is held is a recording
 }
 
 // truth is what really happened about one sale, whoever knows it.
@@ -188,6 +193,9 @@ func (j *journal) Append(bodies ...entry.Body) error {
 	w := j.w
 	mode := w.journal
 	w.journal = appendWell
+	if w.full {
+		mode = appendLost
+	}
 	if mode != appendLost {
 		w.disk = w.disk.Clone()
 		for _, b := range bodies {
@@ -209,7 +217,7 @@ var errPower = errors.New("the power went")
 
 // feed gives the core an event, and what follows from it at once.
 func (w *World) feed(ev topup.Event) {
-	if w.failed != nil || w.crashed {
+	if w.failed != nil || w.crashed || w.down {
 		return
 	}
 	w.loop.Journal = &journal{w}
@@ -367,7 +375,13 @@ func (w *World) restart() {
 	}
 	w.tender, w.links, w.late, w.timers = nil, nil, nil, nil
 	w.loop = topup.Loop{Core: w.loop.Core, State: topup.Replayed(w.disk)}
+	if w.down = w.full; w.down {
+		return
+	}
 	w.feed(topup.Started{Version: "sim"})
+	if w.ill[illSpace] {
+		w.feed(topup.DeviceChanged{Name: "journal", Why: "disk-low"})
+	}
 }
 
 func (w *World) amount(i int) money.Fen { return w.loop.Core.Rules.Choices[i] }
