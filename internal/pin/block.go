@@ -18,10 +18,10 @@ var (
 	ErrPIN = errors.New("pin: not 4 to 12 digits")
 	// ErrPAN says that a PAN is not 8 to 19 decimal digits.
 	ErrPAN = errors.New("pin: the account number is not 8 to 19 digits")
-	// ErrBlock says that a clear block is not format 0 for this PAN: another
-	// key, another PAN or damage. It does not say which part is wrong, so that
-	// it cannot serve as an oracle.
-	ErrBlock = errors.New("pin: not an ISO 9564-1 format 0 block for this account number and key")
+	// ErrBlock says that a block is not of the wanted format for this PAN:
+	// another key, another PAN or damage. It does not say which part is wrong,
+	// so that it cannot serve as an oracle.
+	ErrBlock = errors.New("pin: not a PIN block of this format for this account number and key")
 )
 
 // PIN is a clear PIN: 4 to 12 decimal digits. The zero value is no PIN.
@@ -30,10 +30,12 @@ type PIN struct {
 	n      int
 }
 
-// ClearBlock is a format 0 PIN block before encipherment or after decipherment.
+// ClearBlock is a PIN block of format 0 or 3 before encipherment or after
+// decipherment.
 type ClearBlock [8]byte
 
-// Block is an enciphered PIN block, as it crosses serial line and network.
+// Block is an enciphered PIN block of format 0 or 3, as it crosses serial line
+// and network.
 type Block [8]byte
 
 // NewPIN reads a PIN from ASCII digits. The caller zeroes its own bytes.
@@ -74,6 +76,16 @@ func (p PIN) Reveal() []byte {
 // fill F, XORed with the account field, which is the rightmost 12 digits of the
 // PAN without its check digit, padded with zeros on the left.
 func Encode0(p PIN, pan string) (ClearBlock, error) {
+	return encodeAs(Format0, p, pan, [16]byte{})
+}
+
+// Decode0 takes the PIN out of a format 0 block. Every nibble is checked:
+// control 0, length 4 to 12, digits below 10, fill F. Otherwise ErrBlock.
+func Decode0(b ClearBlock, pan string) (PIN, error) { return decodeAs(Format0, b, pan) }
+
+// encodeAs makes a clear block of format 0, or of format 3 with its fill taken
+// from random, one of A to F for each byte.
+func encodeAs(f Format, p PIN, pan string, random [16]byte) (ClearBlock, error) {
 	if p.n < MinPIN || p.n > MaxPIN {
 		return ClearBlock{}, ErrPIN
 	}
@@ -82,10 +94,13 @@ func Encode0(p PIN, pan string) (ClearBlock, error) {
 		return ClearBlock{}, err
 	}
 	var nibbles [16]byte
-	nibbles[1] = byte(p.n)
-	for i := 2; i < 16; i++ {
+	for i, r := range random {
 		nibbles[i] = 0xF
+		if f == Format3 {
+			nibbles[i] = 0xA + byte(int(r)*6>>8)
+		}
 	}
+	nibbles[0], nibbles[1] = byte(f), byte(p.n)
 	copy(nibbles[2:], p.digits[:p.n])
 	b := ClearBlock(pack(nibbles))
 	subtle.XORBytes(b[:], b[:], account[:])
@@ -93,18 +108,26 @@ func Encode0(p PIN, pan string) (ClearBlock, error) {
 	return b, nil
 }
 
-// Decode0 takes the PIN out of a format 0 block. Every nibble is checked:
-// control 0, length 4 to 12, digits below 10, fill F. Otherwise ErrBlock.
-func Decode0(b ClearBlock, pan string) (PIN, error) {
+func decodeAs(f Format, b ClearBlock, pan string) (PIN, error) {
 	account, err := accountField(pan)
 	if err != nil {
 		return PIN{}, err
 	}
 	subtle.XORBytes(b[:], b[:], account[:])
-	nibbles := unpack(b)
+	defer b.Zero()
+	fill := func(v byte) bool { return v == 0xF }
+	if f == Format3 {
+		fill = func(v byte) bool { return v >= 0xA }
+	}
+	return readPIN([8]byte(b), byte(f), fill)
+}
+
+// readPIN reads a PIN field, and checks every nibble of it.
+func readPIN(field [8]byte, control byte, fill func(byte) bool) (PIN, error) {
+	nibbles := unpack(field)
 	defer clear(nibbles[:])
 	n := int(nibbles[1])
-	if nibbles[0] != 0 || n < MinPIN || n > MaxPIN {
+	if nibbles[0] != control || n < MinPIN || n > MaxPIN {
 		return PIN{}, ErrBlock
 	}
 	p := PIN{n: n}
@@ -115,7 +138,7 @@ func Decode0(b ClearBlock, pan string) (PIN, error) {
 			p.digits[i] = v
 			continue
 		}
-		ok = ok && v == 0xF
+		ok = ok && fill(v)
 	}
 	if !ok {
 		p.Zero()

@@ -56,6 +56,24 @@ func (Key) MarshalBinary() ([]byte, error) {
 	return nil, ErrSecret
 }
 
+func (SecretKey) String() string               { return hiddenKey }
+func (SecretKey) GoString() string             { return hiddenKey }
+func (SecretKey) Format(s fmt.State, _ rune)   { io.WriteString(s, hiddenKey) }
+func (SecretKey) LogValue() slog.Value         { return slog.StringValue(hiddenKey) }
+func (SecretKey) MarshalText() ([]byte, error) { return []byte(hiddenKey), nil }
+func (SecretKey) MarshalBinary() ([]byte, error) {
+	return nil, ErrSecret
+}
+
+func (*Sealed) String() string               { return hiddenBlock }
+func (*Sealed) GoString() string             { return hiddenBlock }
+func (*Sealed) Format(s fmt.State, _ rune)   { io.WriteString(s, hiddenBlock) }
+func (*Sealed) LogValue() slog.Value         { return slog.StringValue(hiddenBlock) }
+func (*Sealed) MarshalText() ([]byte, error) { return []byte(hiddenBlock), nil }
+func (*Sealed) MarshalBinary() ([]byte, error) {
+	return nil, ErrSecret
+}
+
 // Zero overwrites this copy of the PIN.
 func (p *PIN) Zero() { *p = PIN{} }
 
@@ -67,3 +85,7 @@ func (b *Block) Zero() { *b = Block{} }
 
 // Zero overwrites this copy of the key.
 func (k *Key) Zero() { *k = Key{} }
+
+// Zero overwrites this copy of the key. What is left is a key of zeros, good for
+// nothing.
+func (k *SecretKey) Zero() { *k = SecretKey{} }

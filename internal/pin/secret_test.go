@@ -23,22 +23,33 @@ func TestNothingTells(t *testing.T) {
 	}
 	key := Key{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}
 	b := EncryptBlock(key, c)
+	aes, err := NewSecretKey(AES128, key[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	sealed, err := NewSealed(TDESDUKPT, Format0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(sealed.Bytes(), b[:])
 	type all struct {
 		P PIN
 		C ClearBlock
 		B Block
 		K Key
+		A SecretKey
+		S *Sealed
 	}
-	v := all{p, c, b, key}
+	v := all{p, c, b, key, aes, sealed}
 
 	var out bytes.Buffer
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d", "%o", "%08b", "% x"} {
 		fmt.Fprintf(&out, verb+"\n", v)
 		fmt.Fprintf(&out, verb+"\n", &v)
-		fmt.Fprintf(&out, verb+verb+verb+verb+"\n", p, c, b, key)
+		fmt.Fprintf(&out, verb+verb+verb+verb+verb+verb+"\n", p, c, b, key, aes, sealed)
 	}
 	for _, h := range []slog.Handler{slog.NewTextHandler(&out, nil), slog.NewJSONHandler(&out, nil)} {
-		slog.New(h).Info("x", "p", p, "c", c, "b", b, "k", key, "all", v, "ptr", &b)
+		slog.New(h).Info("x", "p", p, "c", c, "b", b, "k", key, "a", aes, "s", sealed, "all", v, "ptr", &b)
 	}
 	if err := json.NewEncoder(&out).Encode(v); err != nil {
 		t.Fatal(err)
@@ -55,7 +66,7 @@ func TestNothingTells(t *testing.T) {
 		}
 	}
 
-	for _, s := range []encoding.BinaryMarshaler{p, c, b, key} {
+	for _, s := range []encoding.BinaryMarshaler{p, c, b, key, aes, sealed} {
 		if _, err := s.MarshalBinary(); !errors.Is(err, ErrSecret) {
 			t.Errorf("%T marshals: %v", s, err)
 		}
@@ -67,6 +78,10 @@ func TestNothingTells(t *testing.T) {
 	c.Zero()
 	b.Zero()
 	key.Zero()
+	aes.Zero()
+	if aes != (SecretKey{}) {
+		t.Error("Zero leaves something of a key")
+	}
 	if p != (PIN{}) || c != (ClearBlock{}) || b != (Block{}) || key != (Key{}) {
 		t.Error("Zero leaves something")
 	}
