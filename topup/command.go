@@ -1,6 +1,8 @@
 package topup
 
 import (
+	"bytes"
+
 	"buka/internal/entry"
 	"buka/internal/money"
 )
@@ -39,11 +41,13 @@ type (
 		Amount      money.Fen
 		STAN, Batch uint32
 	}
-	// Write sends the one command that changes the purse, once. Answer: Wrote.
+	// Write sends the one command that changes the purse, once, if the load
+	// that is held is the one that was announced. Answer: Wrote.
 	Write struct {
 		Place   Place
 		Session uint64
 		Sale    entry.SaleID
+		Random  entry.Hex // of the INITIALIZE that was announced
 	}
 	// Prove asks the card for proofs of these numbers until one answers.
 	// Answer: Proved or CardFailed.
@@ -66,6 +70,13 @@ type (
 	// ReleaseCard ends whatever is held of a card.
 	ReleaseCard struct{ Place Place }
 )
+
+// Announces says whether this write is of the load that a worker holds. A card
+// that bounces may have been initialised once more in between: its record and
+// TAC would then not be those of the journal's attempt.
+func (w Write) Announces(sale entry.SaleID, held entry.Attempt) bool {
+	return w.Sale == sale && bytes.Equal(w.Random, held.Random)
+}
 
 // To the bank card, the PIN pad and the hosts.
 type (

@@ -83,7 +83,7 @@ func (st *step) loadAnswered(e LoadAnswered) {
 		st.record(entry.LoadAuthorised{Of: of, At: e.Attempt.At})
 		st.record(entry.WriteStarted{Of: of, ConfirmSTAN: st.stan(), VoidSTAN: st.stan()})
 		c.Phase, c.Old = Writing, e.Attempt.OldBalance
-		st.do(Write{Place: c.Place, Session: c.Session, Sale: s.ID})
+		st.do(Write{Place: c.Place, Session: c.Session, Sale: s.ID, Random: attempt.Random})
 	case e.Outcome == entry.NotDone:
 		st.record(entry.LoadRefused{Of: of, Code: e.Code, Paid: true})
 		st.do(ReleaseCard{Place: c.Place})

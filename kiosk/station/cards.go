@@ -278,7 +278,7 @@ func (c *cards) load(ctx context.Context, p purse.Purse, card reader.Card, cmd t
 // write sends the one command, if its load is still held.
 func (c *cards) write(ctx context.Context, cmd topup.Write) {
 	answer := topup.Wrote{Place: c.place, Sale: cmd.Sale, Outcome: entry.NotDone, Why: "never sent"}
-	if c.held != nil && c.heldSale == cmd.Sale {
+	if c.held != nil && cmd.Announces(c.heldSale, c.held.Attempt()) {
 		wait, cancel := context.WithTimeout(ctx, cardWriteWait)
 		r := c.held.Write(wait)
 		cancel()

@@ -188,7 +188,7 @@ func (w *World) onWrite(i int, cmd topup.Write, how Fault) {
 	}
 	p := &w.place[i]
 	e := topup.Wrote{Place: cmd.Place, Sale: cmd.Sale}
-	if p.held == nil || p.heldBy != cmd.Sale || p.card < 0 {
+	if p.held == nil || !cmd.Announces(p.heldBy, *p.held) || p.card < 0 {
 		e.Outcome = entry.NotDone // never sent
 		w.feed(e)
 		return
