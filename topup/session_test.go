@@ -118,3 +118,34 @@ func TestTheDeskKeepsItsOffer(t *testing.T) {
 		}
 	}
 }
+
+// A card that bounces while it is read may be initialised twice before the first
+// authorisation is known. The write names the one that was announced, and a
+// worker that holds another does not send it. Found by topup/sim.
+func TestTheWriteIsOfTheAnnouncedLoad(t *testing.T) {
+	s := newScript(t)
+	s.pay()
+	sale := entry.SaleID("SALE000000000001")
+	attempt := func(random byte) entry.Attempt {
+		return entry.Attempt{Card: testCard, Slot: 2, Amount: 5000, Random: entry.Hex{0, 0, 0, random}, At: "20260115093015"}
+	}
+	answered := func(a entry.Attempt) topup.LoadAnswered {
+		return topup.LoadAnswered{Place: topup.Front, Session: 2, Sale: sale, Attempt: a, Outcome: entry.Done, Code: "00"}
+	}
+	s.on(topup.CardPresented{Place: topup.Front, Session: 2}, cardRead(2), cardRead(2), answered(attempt(1)))
+	var write topup.Write
+	for _, c := range s.did {
+		if w, ok := c.(topup.Write); ok {
+			write = w
+		}
+	}
+	if !write.Announces(sale, attempt(1)) || write.Announces(sale, attempt(2)) || write.Announces("SALE000000000002", attempt(1)) {
+		t.Errorf("%+v", write)
+	}
+	s.on(answered(attempt(2)))
+	for _, c := range s.did {
+		if _, ok := c.(topup.Write); ok {
+			t.Error("a second write goes out")
+		}
+	}
+}
