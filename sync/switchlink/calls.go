@@ -9,7 +9,7 @@ import (
 // SignOn asks for the open batch and the host's clock (0800).
 func (c *Client) SignOn(ctx context.Context, stan uint32) (SignOn, error) {
 	a, err := c.ask(ctx, &Request{Kind: KindSignOn, STAN: stan})
-	return SignOn{Code: a.Code, Batch: a.Batch, HostTime: a.At, LastSTAN: a.LastSTAN}, err
+	return SignOn{Code: a.Code, Batch: a.Batch, HostTime: a.At, LastSTAN: a.LastSTAN, Keys: a.Keys}, err
 }
 
 // Echo asks whether the host is there (0820). The client does so by itself on an

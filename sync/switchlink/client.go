@@ -40,6 +40,11 @@ type Config struct {
 	Dial func(ctx context.Context) (net.Conn, error)
 	TLS  *tls.Config // nil: plain TCP
 
+	Spec *Spec // default UnionPay
+	// MAC authenticates both ways, every message but those that the spec
+	// excepts. Nil: no message has a MAC, and none is looked at.
+	MAC Authenticator
+
 	TerminalID string // 8 characters
 	MerchantID string // 15 characters
 
@@ -51,6 +56,10 @@ type Config struct {
 	Logger       *slog.Logger
 	// OnState hears of changes, from a goroutine that does nothing else.
 	OnState func(State)
+	// OnRequirement hears the processing requirement in the header of an answer
+	// if there is one (3: sign on again), from the link's own goroutine: it must
+	// not wait.
+	OnRequirement func(byte)
 }
 
 func (c *Config) fill() error {
@@ -67,6 +76,9 @@ func (c *Config) fill() error {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Spec == nil {
+		c.Spec = UnionPay()
 	}
 	if c.Dial == nil {
 		if c.Addr == "" {
@@ -139,28 +151,34 @@ func (c *Client) State() State { return c.owner.state.get() }
 // prepare encodes a request as a call.
 func (c *Client) prepare(r *Request, deadline time.Time) (*call, error) {
 	r.Terminal, r.Merchant = c.cfg.TerminalID, c.cfg.MerchantID
-	if r.Kind.MTI()[1] == '1' {
+	spec := c.cfg.Spec
+	if spec.MTI(r.Kind)[1] == '1' {
 		var b [4]byte
 		rand.Read(b[:])
 		r.Exchange = binary.BigEndian.Uint32(b[:]) | 1
 	}
-	m, err := EncodeRequest(r)
+	r.Sent = time.Now()
+	m, err := spec.EncodeRequest(r)
 	if err != nil {
 		return nil, err
 	}
 	defer m.Zero()
-	packed, err := m.Pack()
+	a := c.cfg.MAC
+	if spec.mac.without[r.Kind] {
+		a = nil
+	}
+	packed, err := m.packSealed(a)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(packed)
-	frame, err := Frame{TPDU: requestTPDU, Header: requestHeader, Message: packed}.Bytes()
+	frame, err := spec.frame.bytes(spec.frame.request(packed))
 	if err != nil {
 		return nil, err
 	}
 	k, _ := keyOf(m)
 	k.class = answerMTI(m.MTI)[1:3]
-	return &call{key: k, exchange: r.Exchange, frame: frame, deadline: deadline, answer: make(chan result, 1)}, nil
+	return &call{key: k, exchange: r.Exchange, sealed: a != nil, frame: frame, deadline: deadline, answer: make(chan result, 1)}, nil
 }
 
 // ask sends one request and waits for its answer.
@@ -178,7 +196,7 @@ func (c *Client) ask(ctx context.Context, r *Request) (Response, error) {
 	if err != nil {
 		return Response{}, fmt.Errorf("%w: %s %06d", err, r.Kind, r.STAN)
 	}
-	a, err := DecodeResponse(r, got)
+	a, err := c.cfg.Spec.DecodeResponse(r, got)
 	if err != nil {
 		c.cfg.Logger.Warn("switch link: a bad answer", "message", got, "error", err)
 		return Response{}, fmt.Errorf("%w: %s %06d: %w", ErrBadAnswer, r.Kind, r.STAN, err)

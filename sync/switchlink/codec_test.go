@@ -45,7 +45,7 @@ func genAttempt(r *rapid.T) entry.Attempt {
 
 func genRequest(r *rapid.T, k Kind) *Request {
 	q := &Request{Kind: k, Terminal: "BUKA0001", Merchant: "BUKAMERCHANT001", STAN: genSTAN.Draw(r, "stan"), Batch: genSTAN.Draw(r, "batch")}
-	if k.MTI()[1] == '1' {
+	if UnionPay().MTI(k)[1] == '1' {
 		q.Exchange = rapid.Uint32Range(1, 1<<32-1).Draw(r, "exchange")
 	}
 	if !k.carriesAmount() {
@@ -116,27 +116,29 @@ func genResponse(r *rapid.T, q *Request) Response {
 // answers of every kind.
 func TestEveryKindThereAndBack(t *testing.T) {
 	secrets := cmp.Comparer(func(a, b pin.Block) bool { return a == b })
-	for k := range shapes {
-		t.Run(k.String(), func(t *testing.T) {
-			rapid.Check(t, func(r *rapid.T) {
-				q := genRequest(r, k)
-				got, err := DecodeRequest(overWire(r, must(r)(EncodeRequest(q))))
-				if err != nil {
-					r.Fatal(err)
-				}
-				if d := cmp.Diff(q, got, secrets); d != "" {
-					r.Fatalf("request: %s", d)
-				}
-				a := genResponse(r, q)
-				back, err := DecodeResponse(q, overWire(r, must(r)(EncodeResponse(q, a))))
-				if err != nil {
-					r.Fatal(err)
-				}
-				if d := cmp.Diff(a, back); d != "" {
-					r.Fatalf("answer: %s", d)
-				}
+	for _, spec := range []*Spec{UnionPay(), ASCII87()} {
+		for k := range spec.shapes {
+			t.Run(spec.Name+"/"+k.String(), func(t *testing.T) {
+				rapid.Check(t, func(r *rapid.T) {
+					q := genRequest(r, k)
+					got, err := spec.DecodeRequest(overWire(r, must(r)(spec.EncodeRequest(q))))
+					if err != nil {
+						r.Fatal(err)
+					}
+					if d := cmp.Diff(q, got, secrets); d != "" {
+						r.Fatalf("request: %s", d)
+					}
+					a := genResponse(r, q)
+					back, err := spec.DecodeResponse(q, overWire(r, must(r)(spec.EncodeResponse(q, a))))
+					if err != nil {
+						r.Fatal(err)
+					}
+					if d := cmp.Diff(a, back); d != "" {
+						r.Fatalf("answer: %s", d)
+					}
+				})
 			})
-		})
+		}
 	}
 }
 
@@ -154,7 +156,7 @@ func overWire(r *rapid.T, m *Message) *Message {
 	if err != nil {
 		r.Fatal(err)
 	}
-	back, err := Unpack(b)
+	back, err := m.spec.Unpack(b)
 	if err != nil {
 		r.Fatal(err)
 	}
@@ -167,7 +169,7 @@ func TestEchoesAreCompared(t *testing.T) {
 	q := &Request{Kind: KindPay, Terminal: "BUKA0001", Merchant: "BUKAMERCHANT001", STAN: 7, Batch: 3, Amount: 50_00}
 	for _, de := range []int{3, 4, 11, 41, 42, 39} {
 		for _, gone := range []bool{true, false} {
-			m, err := EncodeResponse(q, Response{Code: "00"})
+			m, err := UnionPay().EncodeResponse(q, Response{Code: "00"})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -176,24 +178,24 @@ func TestEchoesAreCompared(t *testing.T) {
 			} else {
 				m.Fields[de][0]++
 			}
-			if _, err := DecodeResponse(q, m); err == nil && de != 39 {
+			if _, err := UnionPay().DecodeResponse(q, m); err == nil && de != 39 {
 				t.Errorf("DE%d gone=%v was taken", de, gone)
 			}
 		}
 	}
-	m, _ := EncodeResponse(q, Response{Code: CodePartial, Amount: 20_00})
-	if a, err := DecodeResponse(q, m); err != nil || a.Amount != 20_00 {
+	m, _ := UnionPay().EncodeResponse(q, Response{Code: CodePartial, Amount: 20_00})
+	if a, err := UnionPay().DecodeResponse(q, m); err != nil || a.Amount != 20_00 {
 		t.Errorf("a partial approval: %+v, %v", a, err)
 	}
-	declined, _ := EncodeResponse(q, Response{Code: "96"})
+	declined, _ := UnionPay().EncodeResponse(q, Response{Code: "96"})
 	for _, de := range []int{3, 4, 42} { // hosts leave them out when they decline
 		delete(declined.Fields, de)
 	}
-	if a, err := DecodeResponse(q, declined); err != nil || a.Code != "96" {
+	if a, err := UnionPay().DecodeResponse(q, declined); err != nil || a.Code != "96" {
 		t.Errorf("a short decline: %+v, %v", a, err)
 	}
-	reversal, _ := EncodeResponse(&Request{Kind: KindReverse, Terminal: q.Terminal, Merchant: q.Merchant, STAN: 7, Batch: 3, Amount: 50_00}, Response{Code: "00"})
-	if _, err := DecodeResponse(q, reversal); err == nil {
+	reversal, _ := UnionPay().EncodeResponse(&Request{Kind: KindReverse, Terminal: q.Terminal, Merchant: q.Merchant, STAN: 7, Batch: 3, Amount: 50_00}, Response{Code: "00"})
+	if _, err := UnionPay().DecodeResponse(q, reversal); err == nil {
 		t.Error("a 0410 answered a payment")
 	}
 }
@@ -203,7 +205,7 @@ func TestRequestsThatCannotBeSent(t *testing.T) {
 		return &Request{Kind: KindPay, Terminal: "BUKA0001", Merchant: "BUKAMERCHANT001", Sale: "S", Amount: 1,
 			Card: entry.Card{Family: "tunion", Number: "1"}, PAN: "6225880000000001", EntryMode: "051"}
 	}
-	if _, err := EncodeRequest(good()); err != nil {
+	if _, err := UnionPay().EncodeRequest(good()); err != nil {
 		t.Fatal(err)
 	}
 	for i, change := range []func(*Request){
@@ -215,7 +217,7 @@ func TestRequestsThatCannotBeSent(t *testing.T) {
 	} {
 		r := good()
 		change(r)
-		if _, err := EncodeRequest(r); err == nil {
+		if _, err := UnionPay().EncodeRequest(r); err == nil {
 			t.Error(fmt.Sprint("case ", i, " was taken"))
 		}
 	}

@@ -38,6 +38,7 @@ const (
 type call struct {
 	key      key
 	exchange uint32
+	sealed   bool // its answer must have a good MAC
 	frame    []byte
 	deadline time.Time
 	state    atomic.Int32
@@ -62,9 +63,11 @@ func (c *call) end(r result) bool {
 
 // inbound is what a reader goroutine has to say: a message, or its end.
 type inbound struct {
-	from    net.Conn
-	message *Message
-	err     error
+	from        net.Conn
+	message     *Message
+	seal        error // what is wrong with its MAC
+	requirement byte
+	err         error
 }
 
 // maxWaiting bounds the table of waiters: a kiosk has a handful of requests
@@ -181,6 +184,9 @@ func (o *owner) heard(in inbound) {
 		return
 	}
 	m := in.message
+	if in.requirement != 0 && o.cfg.OnRequirement != nil {
+		o.cfg.OnRequirement(in.requirement)
+	}
 	k, ok := keyOf(m)
 	c := o.waiters[k]
 	if !ok || c == nil || in.from != o.conn || !c.accepts(m) {
@@ -192,7 +198,12 @@ func (o *owner) heard(in inbound) {
 		o.probe = nil
 	}
 	o.lastHeard = time.Now()
-	if !c.end(result{message: m}) {
+	r := result{message: m}
+	if c.sealed && in.seal != nil {
+		o.log.Warn("switch link: an answer whose MAC is wrong", "message", m, "error", in.seal)
+		r = result{err: ErrBadMAC}
+	}
+	if !c.end(r) {
 		o.log.Warn("switch link: a late answer", "message", m)
 	}
 	o.backoff = 0

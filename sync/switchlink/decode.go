@@ -9,21 +9,18 @@ import (
 	"buka/internal/pin"
 )
 
-// kindOf finds the kind by MTI, processing code and DE60.3.
-func kindOf(m *Message) (Kind, bool) {
+// kindOf finds the kind by MTI, processing code and network management code.
+func (spec *Spec) kindOf(m *Message) (Kind, bool) {
 	if len(m.MTI) != 4 || (m.MTI[3] != '0' && m.MTI[3] != '1') {
 		return KindNone, false
 	}
 	first := m.MTI[:3] + "0"
-	var net string
-	if v := m.Text(60); len(v) >= 11 {
-		net = v[8:11]
-	}
-	for k, s := range shapes {
+	net := spec.getPart(m, partNet)
+	for k, s := range spec.shapes {
 		if s.mti != first || s.code != m.Text(3) {
 			continue
 		}
-		if s.code == "" && s.net603 != net {
+		if s.code == "" && s.net != net {
 			continue
 		}
 		return k, true
@@ -33,23 +30,24 @@ func kindOf(m *Message) (Kind, bool) {
 
 // DecodeRequest reads a request. With an error the request holds as much as an
 // answer needs, if its Kind is set.
-func DecodeRequest(m *Message) (*Request, error) {
+func (spec *Spec) DecodeRequest(m *Message) (*Request, error) {
 	r := &Request{Terminal: m.Text(41), Merchant: m.Text(42), Repeat: len(m.MTI) == 4 && m.MTI[3] == '1'}
 	stan, ok := number(m.Text(11), 6)
 	if !ok || len(r.Terminal) != 8 || len(r.Merchant) != 15 {
 		return r, fieldErr("STAN, terminal or merchant")
 	}
 	r.STAN = stan
-	kind, ok := kindOf(m)
+	kind, ok := spec.kindOf(m)
 	if !ok {
 		return r, fieldErr("MTI or processing code")
 	}
 	r.Kind = kind
-	private := m.Text(60)
-	if len(private) < 8 {
-		return r, fieldErr("DE60")
+	if r.Batch, ok = number(spec.getPart(m, partBatch), 6); !ok {
+		return r, fieldErr("batch")
 	}
-	r.Batch, _ = number(private[2:8], 6)
+	if t, err := time.Parse("0102150405", m.Text(7)); err == nil {
+		r.Sent = t
+	}
 	if kind.carriesAmount() {
 		amount, err := parseAmount(m.Text(4))
 		if err != nil {
@@ -158,14 +156,14 @@ func decodePayment(m *Message, r *Request) error {
 // DecodeResponse reads the answer to r. Every identifier that is there must be
 // the request's, and on an approval all must be there; otherwise the answer
 // counts as none.
-func DecodeResponse(r *Request, m *Message) (Response, error) {
+func (spec *Spec) DecodeResponse(r *Request, m *Message) (Response, error) {
 	a := Response{Code: m.Text(39), RRN: m.Text(37), Auth: m.Text(38)}
-	s := shapes[r.Kind]
+	s := spec.shapes[r.Kind]
 	if len(a.Code) != 2 || m.MTI != answerMTI(s.mti) {
 		return a, fieldErr("response code or MTI")
 	}
 	approved := Approved(a.Code) || a.Code == CodePartial
-	for de, want := range identifiers(r) {
+	for de, want := range spec.identifiers(r) {
 		got, there := m.Fields[de]
 		if de == 4 && a.Code == CodePartial {
 			continue
@@ -184,15 +182,15 @@ func DecodeResponse(r *Request, m *Message) (Response, error) {
 		return a, nil
 	}
 	if r.Kind == KindSignOn && approved {
-		return a, decodeSignOn(m, &a)
+		return a, spec.decodeSignOn(m, &a)
 	}
 	return a, decodeLoadAnswer(m, r, &a)
 }
 
 // identifiers are what an answer must repeat, by data element.
-func identifiers(r *Request) map[int]string {
+func (spec *Spec) identifiers(r *Request) map[int]string {
 	ids := map[int]string{11: decimal(uint64(r.STAN), 6), 41: r.Terminal, 42: r.Merchant}
-	if code := shapes[r.Kind].code; code != "" {
+	if code := spec.shapes[r.Kind].code; code != "" {
 		ids[3] = code
 	}
 	if r.Kind.carriesAmount() {
@@ -201,15 +199,15 @@ func identifiers(r *Request) map[int]string {
 	return ids
 }
 
-func decodeSignOn(m *Message, a *Response) error {
-	private := m.Text(60)
-	if len(private) < 8 {
-		return fieldErr("DE60")
+func (spec *Spec) decodeSignOn(m *Message, a *Response) error {
+	batch, ok := number(spec.getPart(m, partBatch), 6)
+	if !ok {
+		return fieldErr("batch")
 	}
-	a.Batch, _ = number(private[2:8], 6)
-	t, err := parseTLV(m.Fields[62])
+	a.Batch, a.Keys = batch, m.Fields[62]
+	t, err := parseTLV(m.Fields[59])
 	if err != nil {
-		return fieldErr("DE62")
+		return fieldErr("DE59")
 	}
 	stamp, err := stampOf(t[tagHostTime])
 	if err != nil {

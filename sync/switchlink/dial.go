@@ -3,7 +3,6 @@ package switchlink
 import (
 	"context"
 	"errors"
-	"io"
 	"math/rand/v2"
 	"net"
 	"time"
@@ -80,7 +79,7 @@ func (o *owner) read(conn net.Conn) {
 		in := inbound{from: conn}
 		limit := time.Now().Add(2*o.cfg.EchoEvery + 2*o.cfg.Timeout)
 		if in.err = conn.SetReadDeadline(limit); in.err == nil {
-			in.message, in.err = readMessage(conn)
+			o.receive(conn, &in)
 		}
 		if errors.Is(in.err, ErrMessage) {
 			o.log.Warn("switch link: an answer that cannot be read", "error", in.err)
@@ -100,13 +99,22 @@ func (o *owner) read(conn net.Conn) {
 	}
 }
 
-func readMessage(r io.Reader) (*Message, error) {
-	f, err := ReadFrame(r)
+// receive reads one message and looks at its MAC, over the bytes as they came.
+func (o *owner) receive(conn net.Conn, in *inbound) {
+	f, err := o.cfg.Spec.frame.read(conn)
 	if err != nil {
-		return nil, err
+		in.err = err
+		return
 	}
 	defer clear(f.Message)
-	return Unpack(f.Message)
+	if in.message, in.err = o.cfg.Spec.Unpack(f.Message); in.err != nil {
+		return
+	}
+	in.requirement = f.Requirement()
+	if o.cfg.MAC != nil {
+		in.seal = in.message.checkSeal(o.cfg.MAC)
+	}
+	in.message.forgetSeal()
 }
 
 // drop closes the connection. Whoever waits on it will never know.

@@ -51,7 +51,7 @@ func TestDocExamples(t *testing.T) {
 		}
 		r := examples[b[1]]
 		r.Terminal, r.Merchant = "FOREIGN1", "FOREIGNSHOP0001"
-		m, err := EncodeRequest(r)
+		m, err := UnionPay().EncodeRequest(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -59,7 +59,7 @@ func TestDocExamples(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		frame, err := Frame{TPDU: requestTPDU, Header: requestHeader, Message: packed}.Bytes()
+		frame, err := UnionPay().frame.bytes(UnionPay().frame.request(packed))
 		if err != nil || !bytes.Equal(frame, unhex(t, digits.String())) {
 			t.Errorf("%s: %v\n got %X\npage %s", b[1], err, frame, digits.String())
 		}
@@ -74,12 +74,12 @@ func TestDocTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	page := string(text)
-	for k, s := range shapes {
+	for k, s := range UnionPay().shapes {
 		cell := s.code
 		if cell == "" {
 			cell = "–"
 		}
-		row := regexp.MustCompile(`(?m)^\| [^|]+ \| ` + s.mti + `[^|]*\| ` + cell + ` \|.*\| ` + s.type601 + ` \| ` + s.net603 + ` \| ` + k.AnswerMTI() + ` \|`)
+		row := regexp.MustCompile(`(?m)^\| [^|]+ \| ` + s.mti + `[^|]*\| ` + cell + ` \|.*\| ` + s.kind + ` \| ` + s.net + ` \| ` + k.AnswerMTI() + ` \|`)
 		if !row.MatchString(page) {
 			t.Errorf("%v has no row", k)
 		}

@@ -11,22 +11,29 @@ import (
 const currencyCNY = "156"
 
 // EncodeRequest makes the message of a request. The caller zeroes both.
-func EncodeRequest(r *Request) (*Message, error) {
-	s, ok := shapes[r.Kind]
+func (spec *Spec) EncodeRequest(r *Request) (*Message, error) {
+	s, ok := spec.shapes[r.Kind]
 	if !ok {
 		return nil, fieldErr("kind")
 	}
 	if r.STAN > MaxSTAN || r.Batch > MaxSTAN || len(r.Terminal) != 8 || len(r.Merchant) != 15 {
 		return nil, fieldErr("STAN, batch, terminal or merchant")
 	}
-	m := newMessage(s.mti)
+	m := spec.newMessage(s.mti)
 	if r.Repeat {
 		m.MTI = s.mti[:3] + "1"
 	}
 	m.set(11, decimal(uint64(r.STAN), 6))
 	m.set(41, r.Terminal)
 	m.set(42, r.Merchant)
-	m.set(60, s.type601+decimal(uint64(r.Batch), 6)+s.net603)
+	values := map[string]string{partType: s.kind, partBatch: decimal(uint64(r.Batch), 6), partNet: s.net}
+	if o := r.Kind.original(); o != KindNone {
+		values[partOriginal], values[partMTI] = decimal(uint64(r.originalSTAN()), 6), spec.MTI(o)
+	}
+	if err := spec.putParts(m, values); err != nil {
+		return nil, err
+	}
+	spec.putClock(m, r.Sent)
 	if s.code != "" {
 		m.set(3, s.code)
 		m.set(25, s.cond)
@@ -50,10 +57,6 @@ func EncodeRequest(r *Request) (*Message, error) {
 		return m, encodePayment(m, r)
 	case KindReverse:
 		return m, encodeReversal(m, r)
-	case KindQuery:
-		m.set(61, decimal(uint64(r.Batch), 6)+decimal(uint64(r.STAN), 6))
-	case KindVoid, KindConfirm:
-		m.set(61, decimal(uint64(r.Batch), 6)+decimal(uint64(r.Attempt.STAN), 6))
 	}
 	return m, nil
 }
@@ -163,17 +166,16 @@ func encodeReversal(m *Message, r *Request) error {
 	if r.Auth != "" {
 		m.set(38, r.Auth)
 	}
-	m.set(61, decimal(uint64(r.Batch), 6)+decimal(uint64(r.STAN), 6))
 	return nil
 }
 
 // EncodeResponse makes the message that answers r.
-func EncodeResponse(r *Request, a Response) (*Message, error) {
-	s, ok := shapes[r.Kind]
+func (spec *Spec) EncodeResponse(r *Request, a Response) (*Message, error) {
+	s, ok := spec.shapes[r.Kind]
 	if !ok || len(a.Code) != 2 {
 		return nil, fieldErr("response code")
 	}
-	m := newMessage(answerMTI(s.mti))
+	m := spec.newMessage(answerMTI(s.mti))
 	if s.code != "" {
 		m.set(3, s.code)
 		m.set(25, s.cond)
@@ -203,18 +205,31 @@ func EncodeResponse(r *Request, a Response) (*Message, error) {
 		m.set(38, a.Auth)
 	}
 	batch := r.Batch
+	var t tlv
 	if r.Kind == KindSignOn {
 		batch = a.Batch
-		var t tlv
 		t.put(tagHostTime, bcd(a.At.UTC().Format(stampLayout)))
 		t.put(tagLastSTAN, bcd(decimal(uint64(a.LastSTAN), 6)))
-		m.Fields[62] = t
+		if len(a.Keys) > 0 {
+			m.Fields[62] = append([]byte(nil), a.Keys...)
+		}
 	}
-	m.set(60, s.type601+decimal(uint64(batch), 6)+s.net603)
+	values := map[string]string{partType: s.kind, partBatch: decimal(uint64(batch), 6), partNet: s.net}
+	if err := spec.putParts(m, values); err != nil {
+		return nil, err
+	}
 	if r.Exchange != 0 {
-		var t tlv
 		t.put(tagExchange, be32(r.Exchange))
+	}
+	if len(t) > 0 {
 		m.Fields[59] = t
+	}
+	if spec.clock {
+		sent := r.Sent
+		if sent.IsZero() {
+			sent = a.At
+		}
+		m.set(7, sent.UTC().Format("0102150405"))
 	}
 	encodeLoadAnswer(m, r.Kind, a)
 	return m, nil

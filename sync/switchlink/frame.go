@@ -2,21 +2,22 @@ package switchlink
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 )
 
 const (
-	// MaxFrame bounds what follows the two length bytes. The longest message
-	// that the spec can hold is below it.
+	// MaxFrame bounds what follows the length. The longest message that a spec
+	// can hold is below it.
 	MaxFrame = 4096
 
 	tpduSize   = 5
 	headerSize = 6
-	// minMessage is an MTI and a primary bitmap.
+	// minMessage is an MTI and a primary bitmap, in BCD.
 	minMessage = 2 + 8
-	minFrame   = tpduSize + headerSize + minMessage
 )
 
 // ErrFrame says that the bytes of the connection are no frames: it must be
@@ -25,64 +26,115 @@ var ErrFrame = errors.New("switchlink: not a frame")
 
 // Frame is one message on the wire:
 //
-//	length 2, big endian, of all that follows | TPDU 5 | header 6 | message
+//	length of all that follows | TPDU | header | message
 //
-// as UnionPay terminals send it. TPDU and header are BCD.
+// A spec says how the length is written (2 bytes, big endian, or 4 digits), and
+// whether there are a TPDU (5 bytes, BCD) and a header (6 bytes, BCD), as
+// UnionPay terminals send them.
 type Frame struct {
-	TPDU    [tpduSize]byte
-	Header  [headerSize]byte
-	Message []byte // MTI, bitmap, data elements
+	TPDU, Header []byte
+	Message      []byte // MTI, bitmap, data elements
 }
 
-var (
-	// requestTPDU: protocol 60, to NII 0003, from 0000.
-	requestTPDU = [tpduSize]byte{0x60, 0x00, 0x03, 0x00, 0x00}
-	// requestHeader: class 61 (IC), edition 31, state 0, nothing asked of the
-	// terminal, software 310001.
-	requestHeader = [headerSize]byte{0x61, 0x31, 0x00, 0x31, 0x00, 0x01}
-)
+// framing is the form of a spec's frames, and what a request begins with.
+type framing struct {
+	digits       bool // the length is 4 digits, else 2 bytes
+	tpdu, header []byte
+}
+
+func newFraming(length, tpdu, header string) (f framing, err error) {
+	switch length {
+	case "binary2":
+	case "ascii4":
+		f.digits = true
+	default:
+		return f, fmt.Errorf("frame: length %q is neither binary2 nor ascii4", length)
+	}
+	if f.tpdu, err = hex.DecodeString(tpdu); err != nil || len(f.tpdu) != 0 && (len(f.tpdu) != tpduSize || f.tpdu[0] != 0x60) {
+		return f, fmt.Errorf("frame: TPDU %q is not 10 digits that begin with 60", tpdu)
+	}
+	if f.header, err = hex.DecodeString(header); err != nil || len(f.header) != 0 && len(f.header) != headerSize {
+		return f, fmt.Errorf("frame: header %q is not 12 digits", header)
+	}
+	return f, nil
+}
+
+// request is the frame of a request.
+func (f framing) request(message []byte) Frame {
+	return Frame{TPDU: f.tpdu, Header: f.header, Message: message}
+}
 
 // Reply gives the frame of an answer: destination and source of the TPDU change
 // places, the header stays.
 func (f Frame) Reply(message []byte) Frame {
-	t := f.TPDU
-	t[1], t[2], t[3], t[4] = t[3], t[4], t[1], t[2]
+	t := append([]byte(nil), f.TPDU...)
+	if len(t) == tpduSize {
+		t[1], t[2], t[3], t[4] = t[3], t[4], t[1], t[2]
+	}
 	return Frame{TPDU: t, Header: f.Header, Message: message}
 }
 
-// Bytes is the frame as it goes onto the wire.
-func (f Frame) Bytes() ([]byte, error) {
-	n := tpduSize + headerSize + len(f.Message)
-	if n < minFrame || n > MaxFrame {
-		return nil, fmt.Errorf("%w: %d bytes", ErrFrame, n)
+// Requirement is the processing requirement in the header of an answer (0 if
+// there is no header): what the host wants the terminal to do next. 3 is: sign
+// on again.
+func (f Frame) Requirement() byte {
+	if len(f.Header) != headerSize {
+		return 0
 	}
-	out := make([]byte, 0, 2+n)
-	out = binary.BigEndian.AppendUint16(out, uint16(n))
-	out = append(out, f.TPDU[:]...)
-	out = append(out, f.Header[:]...)
-	return append(out, f.Message...), nil
+	return f.Header[2] & 0x0F
 }
 
-// ReadFrame reads one frame. It allocates only after the length was found
-// sensible. The error is ErrFrame, or that of the reader.
-func ReadFrame(r io.Reader) (Frame, error) {
-	var length [2]byte
-	if _, err := io.ReadFull(r, length[:]); err != nil {
+// bytes is the frame as it goes onto the wire.
+func (f framing) bytes(x Frame) ([]byte, error) {
+	n := len(x.TPDU) + len(x.Header) + len(x.Message)
+	if len(x.Message) < minMessage || n > MaxFrame {
+		return nil, fmt.Errorf("%w: %d bytes", ErrFrame, n)
+	}
+	out := make([]byte, 0, 4+n)
+	if f.digits {
+		out = append(out, decimal(uint64(n), 4)...)
+	} else {
+		out = binary.BigEndian.AppendUint16(out, uint16(n))
+	}
+	out = append(out, x.TPDU...)
+	out = append(out, x.Header...)
+	return append(out, x.Message...), nil
+}
+
+// read reads one frame. It allocates only after the length was found sensible.
+// The error is ErrFrame, or that of the reader.
+func (f framing) read(r io.Reader) (Frame, error) {
+	n, err := f.readLength(r)
+	if err != nil {
 		return Frame{}, err
 	}
-	n := int(binary.BigEndian.Uint16(length[:]))
-	if n < minFrame || n > MaxFrame {
+	head := len(f.tpdu) + len(f.header)
+	if n < head+minMessage || n > MaxFrame {
 		return Frame{}, fmt.Errorf("%w: a length of %d", ErrFrame, n)
 	}
 	body := make([]byte, n)
 	if _, err := io.ReadFull(r, body); err != nil {
 		return Frame{}, err
 	}
-	if body[0] != 0x60 {
+	if len(f.tpdu) > 0 && body[0] != 0x60 {
 		return Frame{}, fmt.Errorf("%w: TPDU begins with %02X", ErrFrame, body[0])
 	}
-	f := Frame{Message: body[tpduSize+headerSize:]}
-	copy(f.TPDU[:], body)
-	copy(f.Header[:], body[tpduSize:])
-	return f, nil
+	return Frame{TPDU: body[:len(f.tpdu)], Header: body[len(f.tpdu):head], Message: body[head:]}, nil
+}
+
+func (f framing) readLength(r io.Reader) (int, error) {
+	if !f.digits {
+		var b [2]byte
+		_, err := io.ReadFull(r, b[:])
+		return int(binary.BigEndian.Uint16(b[:])), err
+	}
+	var b [4]byte
+	if _, err := io.ReadFull(r, b[:]); err != nil {
+		return 0, err
+	}
+	if !isDigits(string(b[:])) {
+		return 0, fmt.Errorf("%w: a length that is not digits", ErrFrame)
+	}
+	n, err := strconv.Atoi(string(b[:]))
+	return n, err
 }

@@ -9,20 +9,20 @@ import (
 	"buka/internal/entry"
 )
 
-func seedFrames(f *testing.F) [][]byte {
+func seedMessages(f *testing.F, spec *Spec) [][]byte {
 	f.Helper()
 	card := entry.Card{Family: "tunion", Number: "3105170010170907984"}
 	try := entry.Attempt{Card: card, Slot: 2, OldBalance: 2850, Amount: 5000, Terminal: entry.Hex{1, 2, 3, 4, 5, 6},
 		Random: entry.Hex{1, 2, 3, 4}, MAC1: entry.Hex{5, 6, 7, 8}, At: "20260115093015"}
 	var seeds [][]byte
-	for k := range shapes {
+	for k := range spec.shapes {
 		r := &Request{Kind: k, Terminal: "BUKA0001", Merchant: "BUKAMERCHANT001", STAN: 42, Batch: 7, Sale: "ABCDEFGH01234567", Amount: 5000,
 			Attempt: try, Probe: try, Proof: entry.Proof{Asked: 3, TAC: entry.Hex{1, 2, 3, 4}}, By: "card", Card: card,
 			PAN: "6225880000000001", Track2: "6225880000000001D3012", EntryMode: "051", HasPIN: true, Reason: "98"}
 		for _, encode := range []func() (*Message, error){
-			func() (*Message, error) { return EncodeRequest(r) },
+			func() (*Message, error) { return spec.EncodeRequest(r) },
 			func() (*Message, error) {
-				return EncodeResponse(r, Response{Code: "00", Amount: 5000, MAC2: entry.Hex{1, 2, 3, 4}, Stamp: try.At})
+				return spec.EncodeResponse(r, Response{Code: "00", Amount: 5000, MAC2: entry.Hex{1, 2, 3, 4}, Stamp: try.At})
 			},
 		} {
 			m, err := encode()
@@ -33,11 +33,7 @@ func seedFrames(f *testing.F) [][]byte {
 			if err != nil {
 				f.Fatal(err)
 			}
-			b, err := Frame{TPDU: requestTPDU, Header: requestHeader, Message: packed}.Bytes()
-			if err != nil {
-				f.Fatal(err)
-			}
-			seeds = append(seeds, b)
+			seeds = append(seeds, packed)
 		}
 	}
 	return seeds
@@ -46,23 +42,35 @@ func seedFrames(f *testing.F) [][]byte {
 // FuzzFrame reads frames until the bytes end: nothing panics, nothing over the
 // cap comes out, and what comes out is written the same.
 func FuzzFrame(f *testing.F) {
-	for _, s := range seedFrames(f) {
-		f.Add(s)
+	specs := []*Spec{UnionPay(), ASCII87()}
+	for i, spec := range specs {
+		for _, s := range seedMessages(f, spec) {
+			b, err := spec.frame.bytes(spec.frame.request(s))
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(i == 1, b)
+		}
 	}
-	f.Add([]byte{0, 0})
-	f.Add([]byte{0xFF, 0xFF, 0x60})
-	f.Fuzz(func(t *testing.T, data []byte) {
+	f.Add(false, []byte{0, 0})
+	f.Add(false, []byte{0xFF, 0xFF, 0x60})
+	f.Add(true, []byte("0x10"))
+	f.Fuzz(func(t *testing.T, ascii bool, data []byte) {
+		frames := specs[0].frame
+		if ascii {
+			frames = specs[1].frame
+		}
 		in := bytes.NewReader(data)
 		for {
 			at := len(data) - in.Len()
-			fr, err := ReadFrame(in)
+			fr, err := frames.read(in)
 			if err != nil {
 				if !errors.Is(err, ErrFrame) && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 					t.Fatal(err)
 				}
 				return
 			}
-			b, err := fr.Bytes()
+			b, err := frames.bytes(fr)
 			if err != nil || !bytes.Equal(b, data[at:len(data)-in.Len()]) {
 				t.Fatalf("written as %X, %v", b, err)
 			}
@@ -73,11 +81,18 @@ func FuzzFrame(f *testing.F) {
 // FuzzMessage decodes a message as a request and as the answer to every kind of
 // request. What decodes as a request and encodes again decodes to the same.
 func FuzzMessage(f *testing.F) {
-	for _, s := range seedFrames(f) {
-		f.Add(s[2+tpduSize+headerSize:])
+	specs := []*Spec{UnionPay(), ASCII87()}
+	for i, spec := range specs {
+		for _, s := range seedMessages(f, spec) {
+			f.Add(i == 1, s)
+		}
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := Unpack(data)
+	f.Fuzz(func(t *testing.T, ascii bool, data []byte) {
+		spec := specs[0]
+		if ascii {
+			spec = specs[1]
+		}
+		m, err := spec.Unpack(data)
 		if err != nil {
 			if !errors.Is(err, ErrMessage) {
 				t.Fatal(err)
@@ -85,14 +100,14 @@ func FuzzMessage(f *testing.F) {
 			return
 		}
 		_ = m.String()
-		for k := range shapes {
-			_, _ = DecodeResponse(&Request{Kind: k, Terminal: m.Text(41), Merchant: m.Text(42), STAN: 42}, m)
+		for k := range spec.shapes {
+			_, _ = spec.DecodeResponse(&Request{Kind: k, Terminal: m.Text(41), Merchant: m.Text(42), STAN: 42}, m)
 		}
-		r, err := DecodeRequest(m)
+		r, err := spec.DecodeRequest(m)
 		if err != nil {
 			return
 		}
-		m2, err := EncodeRequest(r)
+		m2, err := spec.EncodeRequest(r)
 		if err != nil {
 			return // some elements are checked on the way out only
 		}
@@ -100,11 +115,11 @@ func FuzzMessage(f *testing.F) {
 		if err != nil {
 			return
 		}
-		m3, err := Unpack(b)
+		m3, err := spec.Unpack(b)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r3, err := DecodeRequest(m3)
+		r3, err := spec.DecodeRequest(m3)
 		if err != nil || r3.Kind != r.Kind || r3.STAN != r.STAN || r3.Amount != r.Amount || r3.Sale != r.Sale ||
 			r3.PAN != r.PAN || r3.Attempt.Slot != r.Attempt.Slot || r3.PINBlock != r.PINBlock {
 			t.Fatalf("changed on the way: %v", err)

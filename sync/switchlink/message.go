@@ -1,11 +1,13 @@
 package switchlink
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/moov-io/iso8583"
 )
@@ -19,10 +21,13 @@ var ErrMessage = errors.New("switchlink: not a message")
 type Message struct {
 	MTI    string
 	Fields map[int][]byte
+
+	spec *Spec
+	seal seal
 }
 
-func newMessage(mti string) *Message {
-	return &Message{MTI: mti, Fields: map[int][]byte{}}
+func (s *Spec) newMessage(mti string) *Message {
+	return &Message{MTI: mti, Fields: map[int][]byte{}, spec: s}
 }
 
 func (m *Message) set(de int, value string) { m.Fields[de] = []byte(value) }
@@ -32,7 +37,7 @@ func (m *Message) Text(de int) string { return string(m.Fields[de]) }
 
 // Zero overwrites what could pay: PAN, track 2 and PIN block.
 func (m *Message) Zero() {
-	for _, de := range []int{2, 14, 35, 52} {
+	for _, de := range []int{2, 14, 35, 52, 55} {
 		clear(m.Fields[de])
 		delete(m.Fields, de)
 	}
@@ -44,13 +49,18 @@ func (m *Message) Pack() (out []byte, err error) {
 	if len(m.MTI) != 4 {
 		return nil, fmt.Errorf("%w: MTI of %d digits", ErrMessage, len(m.MTI))
 	}
-	im := iso8583.NewMessage(builtin())
+	im := iso8583.NewMessage(m.spec.codec)
 	im.MTI(m.MTI)
 	for _, de := range slices.Sorted(maps.Keys(m.Fields)) {
 		if de < 2 {
 			return nil, fmt.Errorf("%w: data element %d", ErrMessage, de)
 		}
-		if err := im.BinaryField(de, m.Fields[de]); err != nil {
+		value := m.Fields[de]
+		if m.spec.hexed[de] {
+			value = []byte(strings.ToUpper(hex.EncodeToString(value)))
+			defer clear(value)
+		}
+		if err := im.BinaryField(de, value); err != nil {
 			return nil, fmt.Errorf("%w: data element %d does not fit", ErrMessage, de)
 		}
 	}
@@ -65,17 +75,15 @@ func (m *Message) Pack() (out []byte, err error) {
 	return out, nil
 }
 
-// Unpack reads what Pack writes. UnionPay terminals use the primary bitmap only;
-// a secondary one is refused, and so is anything after the last element.
-func Unpack(data []byte) (m *Message, err error) {
+// Unpack reads what Pack writes. Anything after the last element is refused. If
+// the message has a MAC, the bytes that it is over are kept with it, as they
+// were on the wire.
+func (s *Spec) Unpack(data []byte) (m *Message, err error) {
 	defer guard(&err)
 	if len(data) < minMessage || len(data) > MaxFrame {
 		return nil, fmt.Errorf("%w: %d bytes", ErrMessage, len(data))
 	}
-	if data[2]&0x80 != 0 {
-		return nil, fmt.Errorf("%w: it has a secondary bitmap", ErrMessage)
-	}
-	im := iso8583.NewMessage(builtin())
+	im := iso8583.NewMessage(s.codec)
 	if err := im.Unpack(data); err != nil {
 		// The codec's error carries the raw message: it must not travel.
 		return nil, fmt.Errorf("%w: the codec refuses it", ErrMessage)
@@ -84,20 +92,26 @@ func Unpack(data []byte) (m *Message, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: no MTI", ErrMessage)
 	}
-	m = newMessage(mti)
+	m = s.newMessage(mti)
 	for de := range im.GetFields() {
-		if de < 2 {
+		if de < 2 || de == 65 {
 			continue
 		}
-		if m.Fields[de], err = im.GetBytes(de); err != nil {
+		value, err := im.GetBytes(de)
+		if err == nil && s.hexed[de] {
+			value, err = hex.DecodeString(string(value))
+		}
+		if err != nil {
 			return nil, fmt.Errorf("%w: data element %d", ErrMessage, de)
 		}
+		m.Fields[de] = value
 	}
 	again, err := im.Pack()
 	if err != nil || len(again) != len(data) {
 		return nil, fmt.Errorf("%w: %d bytes where its elements have %d", ErrMessage, len(data), len(again))
 	}
 	clear(again)
+	m.keepSeal(data)
 	return m, nil
 }
 
@@ -120,8 +134,8 @@ func (m *Message) LogValue() slog.Value {
 			attrs = append(attrs, slog.String(e.name, string(v)))
 		}
 	}
-	if v := m.Fields[60]; len(v) >= 8 {
-		attrs = append(attrs, slog.String("batch", string(v[2:8])))
+	if batch := m.spec.getPart(m, partBatch); batch != "" {
+		attrs = append(attrs, slog.String("batch", batch))
 	}
 	return slog.GroupValue(attrs...)
 }

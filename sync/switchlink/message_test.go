@@ -37,11 +37,11 @@ func TestUnionPaySample(t *testing.T) {
 		t.Fatal(err)
 	}
 	wire := unhex(t, v.Message)
-	m, err := Unpack(wire)
+	m, err := UnionPay().Unpack(wire)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := newMessage(v.MTI)
+	want := UnionPay().newMessage(v.MTI)
 	for de, s := range v.Fields {
 		n, _ := strconv.Atoi(de)
 		want.set(n, s)
@@ -76,7 +76,7 @@ func TestSpecRefuses(t *testing.T) {
 		`{"fields":{"2":{"kind":"digits","size":4,"align":"centre"}}}`,
 		`{"fields":{"2":{"kind":"digits","size":4,"pad":"0"}}}`,
 	} {
-		if _, err := loadSpec([]byte(bad)); err == nil {
+		if _, err := LoadSpec([]byte(bad)); err == nil {
 			t.Errorf("%s was taken", bad)
 		}
 	}
@@ -85,18 +85,18 @@ func TestSpecRefuses(t *testing.T) {
 func TestTrack2(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		track := rapid.StringMatching(`[0-9]{8,19}D[0-9]{7,17}`).Draw(r, "track")
-		m := newMessage("0200")
+		m := UnionPay().newMessage("0200")
 		m.set(35, track)
 		b, err := m.Pack()
 		if err != nil {
 			r.Fatal(err)
 		}
-		back, err := Unpack(b)
+		back, err := UnionPay().Unpack(b)
 		if err != nil || back.Text(35) != track {
 			r.Fatalf("%q, %v", back.Text(35), err)
 		}
 	})
-	m := newMessage("0200")
+	m := UnionPay().newMessage("0200")
 	m.set(35, "62258800E0001")
 	if _, err := m.Pack(); !errors.Is(err, ErrMessage) {
 		t.Errorf("a letter in track 2: %v", err)
@@ -104,7 +104,7 @@ func TestTrack2(t *testing.T) {
 }
 
 func TestUnpackRefuses(t *testing.T) {
-	good := newMessage("0800")
+	good := UnionPay().newMessage("0800")
 	good.set(11, "000001")
 	good.set(41, "BUKA0001")
 	b, err := good.Pack()
@@ -118,18 +118,18 @@ func TestUnpackRefuses(t *testing.T) {
 		"secondary bitmap": secondary, "huge": make([]byte, MaxFrame+1),
 		"letters in a number": append(append(bytes.Clone(b[:10]), 0xAB, 0xCD, 0xEF), b[13:]...),
 	} {
-		if _, err := Unpack(bad); !errors.Is(err, ErrMessage) {
+		if _, err := UnionPay().Unpack(bad); !errors.Is(err, ErrMessage) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	for de, value := range map[int]string{3: "12345", 11: "00000x", 41: "short", 2: strings.Repeat("1", 20), 7: "1", 52: "7 bytes", 0: "0", 1: "0"} {
-		m := newMessage("0200")
+		m := UnionPay().newMessage("0200")
 		m.set(de, value)
 		if _, err := m.Pack(); !errors.Is(err, ErrMessage) {
 			t.Errorf("DE%d %q: %v", de, value, err)
 		}
 	}
-	if _, err := newMessage("02").Pack(); !errors.Is(err, ErrMessage) {
+	if _, err := UnionPay().newMessage("02").Pack(); !errors.Is(err, ErrMessage) {
 		t.Error(err)
 	}
 }
@@ -137,7 +137,7 @@ func TestUnpackRefuses(t *testing.T) {
 // TestLogTellsLittle packs everything secret into a message and looks for it in
 // what a log shows.
 func TestLogTellsLittle(t *testing.T) {
-	m := newMessage("0200")
+	m := UnionPay().newMessage("0200")
 	m.set(2, "6225880000000001")
 	m.set(35, "6225880000000001D30122010000000000000")
 	m.set(14, "3012")

@@ -55,16 +55,16 @@ func newRawHost(t *testing.T) *rawHost {
 
 func (h *rawHost) serve(conn net.Conn) {
 	for {
-		f, err := ReadFrame(conn)
+		f, err := UnionPay().frame.read(conn)
 		if err != nil {
 			return
 		}
-		m, err := Unpack(f.Message)
+		m, err := UnionPay().Unpack(f.Message)
 		if err != nil {
 			h.t.Error(err)
 			return
 		}
-		r, err := DecodeRequest(m)
+		r, err := UnionPay().DecodeRequest(m)
 		if err != nil {
 			h.t.Error(err)
 			return
@@ -109,7 +109,7 @@ func (h *rawHost) next() *incoming {
 }
 
 func (in *incoming) answer(t *testing.T, a Response, change ...func(*Message)) {
-	m, err := EncodeResponse(in.r, a)
+	m, err := UnionPay().EncodeResponse(in.r, a)
 	if err != nil {
 		t.Error(err)
 		return
@@ -122,7 +122,7 @@ func (in *incoming) answer(t *testing.T, a Response, change ...func(*Message)) {
 		t.Error(err)
 		return
 	}
-	frame, err := in.f.Reply(b).Bytes()
+	frame, err := UnionPay().frame.bytes(in.f.Reply(b))
 	if err != nil {
 		t.Error(err)
 		return

@@ -27,44 +27,65 @@ const (
 	KindVoid
 )
 
-// shape is how a kind looks on the wire.
-type shape struct {
-	name    string
-	mti     string // of the first sending
-	code    string // DE3, "" if absent
-	cond    string // DE25
-	type601 string // DE60.1
-	net603  string // DE60.3
+// kindNames are also the names of messages in a spec file.
+var kindNames = map[Kind]string{
+	KindSignOn:        "sign-on",
+	KindEcho:          "echo",
+	KindEligible:      "eligibility",
+	KindAuthorise:     "load authorisation",
+	KindVerifyTAC:     "verify TAC",
+	KindVerifyCounter: "verify counter",
+	KindQuery:         "payment query",
+	KindPay:           "payment",
+	KindReverse:       "reversal",
+	KindConfirm:       "load confirmation",
+	KindVoid:          "load void",
 }
 
-// shapes are the table of docs/protocols/switch.md. Processing codes from 90
-// upwards are ours: ISO 8583 leaves them to private use.
-var shapes = map[Kind]shape{
-	KindSignOn:        {"sign-on", "0800", "", "", "00", "001"},
-	KindEcho:          {"echo", "0820", "", "", "00", "301"},
-	KindEligible:      {"eligibility", "0100", "900000", "91", "40", "000"},
-	KindAuthorise:     {"load authorisation", "0100", "910000", "91", "40", "000"},
-	KindVerifyTAC:     {"verify TAC", "0100", "940000", "91", "40", "000"},
-	KindVerifyCounter: {"verify counter", "0100", "950000", "91", "40", "000"},
-	KindQuery:         {"payment query", "0100", "960000", "00", "22", "000"},
-	KindPay:           {"payment", "0200", "000000", "00", "22", "000"},
-	KindReverse:       {"reversal", "0400", "000000", "00", "22", "000"},
-	KindConfirm:       {"load confirmation", "0220", "920000", "91", "40", "000"},
-	KindVoid:          {"load void", "0220", "930000", "91", "40", "000"},
+func kindNamed(name string) (Kind, bool) {
+	for k, n := range kindNames {
+		if n == name {
+			return k, true
+		}
+	}
+	return KindNone, false
 }
 
 func (k Kind) String() string {
-	if s, ok := shapes[k]; ok {
-		return s.name
+	if name, ok := kindNames[k]; ok {
+		return name
 	}
 	return "no request"
 }
 
-// MTI is that of the first sending, such as 0200.
-func (k Kind) MTI() string { return shapes[k].mti }
+// MTI is that of a kind's first sending, such as 0200.
+func (s *Spec) MTI(k Kind) string { return s.shapes[k].mti }
 
-// AnswerMTI is that of the answer, such as 0210.
-func (k Kind) AnswerMTI() string { return answerMTI(shapes[k].mti) }
+// AnswerMTI is that of a kind's answer, such as 0210.
+func (s *Spec) AnswerMTI(k Kind) string { return answerMTI(s.shapes[k].mti) }
+
+// AnswerMTI is that of the kind's answer in the UnionPay spec, such as 0210. Its
+// class and function name a kind's place in a host's ledger.
+func (k Kind) AnswerMTI() string { return UnionPay().AnswerMTI(k) }
+
+// original is the kind that a kind finishes, undoes or asks about.
+func (k Kind) original() Kind {
+	switch k {
+	case KindReverse, KindQuery:
+		return KindPay
+	case KindConfirm, KindVoid:
+		return KindAuthorise
+	}
+	return KindNone
+}
+
+// originalSTAN is that of the original.
+func (r *Request) originalSTAN() uint32 {
+	if r.Kind.original() == KindAuthorise {
+		return r.Attempt.STAN
+	}
+	return r.STAN
+}
 
 // carriesLoad says whether DE58 holds an attempt.
 func (k Kind) carriesLoad() bool {
@@ -86,7 +107,8 @@ type Request struct {
 	Merchant string
 	STAN     uint32
 	Batch    uint32
-	Exchange uint32 // 0: none; echoed in the answer of class 1 messages
+	Sent     time.Time // the terminal's clock, for specs that carry it; may be zero
+	Exchange uint32    // 0: none; echoed in the answer of class 1 messages
 	Sale     entry.SaleID
 	Amount   money.Fen
 
@@ -120,6 +142,7 @@ type Response struct {
 	Auth     string        `json:"auth,omitempty"`
 	Batch    uint32        `json:"batch,omitempty"`
 	LastSTAN uint32        `json:"lastStan,omitempty"`
+	Keys     []byte        `json:"-"` // working keys, enciphered (DE62); never stored with an answer
 	MAC2     entry.Hex     `json:"mac2,omitempty"`
 	Stamp    entry.Stamp   `json:"stamp,omitempty"`
 	Opinion  entry.Opinion `json:"opinion,omitempty"`

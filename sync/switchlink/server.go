@@ -19,7 +19,11 @@ type Handler interface {
 
 // ServerConfig of a Server; only Handler is wanted.
 type ServerConfig struct {
-	Handler      Handler
+	Handler Handler
+	Spec    *Spec // default UnionPay
+	// MAC gives the authenticator of a terminal; nil: messages of this terminal
+	// have no MAC. Nil itself: none has.
+	MAC          func(ctx context.Context, terminal, merchant string) (Authenticator, error)
 	Logger       *slog.Logger
 	IdleTimeout  time.Duration // a connection that says nothing; default 5 min
 	WriteTimeout time.Duration // default 5 s
@@ -43,6 +47,9 @@ type Server struct {
 func NewServer(cfg ServerConfig) *Server {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	if cfg.Spec == nil {
+		cfg.Spec = UnionPay()
 	}
 	if cfg.IdleTimeout <= 0 {
 		cfg.IdleTimeout = 5 * time.Minute
@@ -132,20 +139,20 @@ func (s *Server) serveConn(conn net.Conn) {
 		delete(s.conns, conn)
 		s.mu.Unlock()
 	}()
-	out := &answers{conn: conn, timeout: s.cfg.WriteTimeout, log: s.cfg.Logger}
+	out := &answers{spec: s.cfg.Spec, conn: conn, timeout: s.cfg.WriteTimeout, log: s.cfg.Logger}
 	slots := make(chan struct{}, s.cfg.MaxUnderway)
 	for {
 		if conn.SetReadDeadline(time.Now().Add(s.cfg.IdleTimeout)) != nil {
 			return
 		}
-		f, err := ReadFrame(conn)
+		f, err := s.cfg.Spec.frame.read(conn)
 		if err != nil {
 			if errors.Is(err, ErrFrame) {
 				s.cfg.Logger.Warn("switch host: hanging up", "error", err)
 			}
 			return
 		}
-		m, err := Unpack(f.Message)
+		m, err := s.cfg.Spec.Unpack(f.Message)
 		clear(f.Message)
 		if err != nil {
 			s.cfg.Logger.Warn("switch host: a message that cannot be read", "error", err)
@@ -171,42 +178,63 @@ func (s *Server) answer(f Frame, m *Message, out *answers) {
 			s.cfg.Logger.Error("switch host: a request broke its handler", "message", m, "panic", fmt.Sprint(p))
 		}
 	}()
-	r, err := DecodeRequest(m)
+	defer m.forgetSeal()
+	r, err := s.cfg.Spec.DecodeRequest(m)
 	m.Zero()
 	defer r.PINBlock.Zero()
 	if err != nil {
 		s.cfg.Logger.Warn("switch host: a request that cannot be read", "message", m, "error", err)
 		if r.Kind != KindNone {
-			out.write(f, r, Response{Code: CodeFormat, At: time.Now()})
+			out.write(f, r, Response{Code: CodeFormat, At: time.Now()}, nil)
 		}
+		return
+	}
+	mac, err := s.authenticate(m, r)
+	if err != nil {
+		s.cfg.Logger.Warn("switch host: a request whose MAC is wrong", "message", m, "error", err)
+		out.write(f, r, Response{Code: CodeBadMAC, At: time.Now()}, mac)
 		return
 	}
 	a, ok := s.cfg.Handler.Handle(s.ctx, r)
 	if ok && s.ctx.Err() == nil {
-		out.write(f, r, a)
+		out.write(f, r, a, mac)
 	}
+}
+
+// authenticate checks the MAC of a request that must have one, and gives the
+// authenticator for its answer.
+func (s *Server) authenticate(m *Message, r *Request) (Authenticator, error) {
+	if s.cfg.MAC == nil || s.cfg.Spec.mac.without[r.Kind] {
+		return nil, nil
+	}
+	a, err := s.cfg.MAC(s.ctx, r.Terminal, r.Merchant)
+	if a == nil || err != nil {
+		return nil, err
+	}
+	return a, m.checkSeal(a)
 }
 
 // answers writes to one connection, one frame at a time.
 type answers struct {
+	spec    *Spec
 	mu      sync.Mutex
 	conn    net.Conn
 	timeout time.Duration
 	log     *slog.Logger
 }
 
-func (o *answers) write(f Frame, r *Request, a Response) {
-	m, err := EncodeResponse(r, a)
+func (o *answers) write(f Frame, r *Request, a Response, mac Authenticator) {
+	m, err := o.spec.EncodeResponse(r, a)
 	if err != nil {
 		o.log.Error("switch host: an answer that cannot be written", "kind", r.Kind.String(), "error", err)
 		return
 	}
-	packed, err := m.Pack()
+	packed, err := m.packSealed(mac)
 	if err != nil {
 		o.log.Error("switch host: an answer that cannot be packed", "message", m, "error", err)
 		return
 	}
-	frame, err := f.Reply(packed).Bytes()
+	frame, err := o.spec.frame.bytes(f.Reply(packed))
 	if err != nil {
 		o.log.Error("switch host: an answer that is too long", "message", m, "error", err)
 		return

@@ -82,7 +82,7 @@ func TestFormatError(t *testing.T) {
 		t.Error("a malformed request was handled")
 		return Response{}, false
 	})})
-	m, err := EncodeRequest(&Request{Kind: KindReverse, Terminal: "BUKA0001", Merchant: "BUKAMERCHANT001", Sale: "S", Amount: 5, Reason: "98"})
+	m, err := UnionPay().EncodeRequest(&Request{Kind: KindReverse, Terminal: "BUKA0001", Merchant: "BUKAMERCHANT001", Sale: "S", Amount: 5, Reason: "98"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -91,7 +91,7 @@ func TestFormatError(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	frame, err := Frame{TPDU: requestTPDU, Header: requestHeader, Message: packed}.Bytes()
+	frame, err := UnionPay().frame.bytes(UnionPay().frame.request(packed))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +104,11 @@ func TestFormatError(t *testing.T) {
 	if _, err := conn.Write(frame); err != nil {
 		t.Fatal(err)
 	}
-	got, err := readMessage(conn)
+	f, err := UnionPay().frame.read(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := UnionPay().Unpack(f.Message)
 	if err != nil || got.MTI != "0410" || got.Text(39) != CodeFormat {
 		t.Fatalf("%v, %v", got, err)
 	}

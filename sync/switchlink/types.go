@@ -32,6 +32,7 @@ const (
 	CodeMalfunction     = "96"
 	CodeNotRegistered   = "97" // terminal has not signed on
 	CodePINBlock        = "99" // PIN block or KSN unusable
+	CodeBadMAC          = "A0" // the request's MAC is wrong: sign on again
 	CodeAlreadyCredited = "C0" // ours: the load of this sale is confirmed
 )
 
@@ -45,6 +46,7 @@ type SignOn struct {
 	Batch    uint32    // the terminal's open batch
 	HostTime time.Time // the host's clock, to the second
 	LastSTAN uint32    // the highest STAN that the host has seen in the batch
+	Keys     []byte    // working keys under the terminal's master key, or none
 }
 
 // LoadQuery is about one answer of INITIALIZE FOR LOAD: may it be loaded, please

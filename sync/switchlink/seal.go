@@ -1,0 +1,100 @@
+package switchlink
+
+import (
+	"crypto/subtle"
+	"errors"
+	"fmt"
+)
+
+// ErrBadMAC says that an answer came whose MAC is wrong or missing. It is a bad
+// answer: the outcome is unknown. A payment is reversed for reason A0, and the
+// terminal signs on again for new keys.
+var ErrBadMAC = fmt.Errorf("%w: the message's MAC is wrong or missing", ErrBadAnswer)
+
+const macBytes = 8
+
+// macSize is how many bytes or characters the MAC has in a message.
+func macSize(hexed bool) int {
+	if hexed {
+		return 2 * macBytes
+	}
+	return macBytes
+}
+
+// Authenticator makes message authentication codes (DE64, DE128) under the
+// terminal's working key. mab is the message from MTI to the last element
+// before the MAC, as it is on the wire. It may be called from any goroutine.
+type Authenticator interface {
+	MAC(mab []byte) ([macBytes]byte, error)
+}
+
+// seal is what a MAC is over, of a message that was read.
+type seal struct {
+	mab []byte
+	mac []byte
+}
+
+// place gives the element of the MAC for this message: the last of its bitmap.
+func (m *Message) macField() int {
+	if wide := m.spec.mac.wide; wide != 0 {
+		for de := range m.Fields {
+			if de > 64 {
+				return wide
+			}
+		}
+	}
+	return m.spec.mac.field
+}
+
+// keepSeal remembers the raw bytes under the MAC, if the message has one.
+func (m *Message) keepSeal(data []byte) {
+	de := m.macField()
+	mac, ok := m.Fields[de]
+	if n := len(data) - macSize(m.spec.hexed[de]); ok && n > 0 && len(mac) == macBytes {
+		m.seal = seal{append([]byte(nil), data[:n]...), mac}
+	}
+}
+
+// packSealed packs the message with its MAC; without one if a is nil.
+func (m *Message) packSealed(a Authenticator) ([]byte, error) {
+	de := m.macField()
+	if a == nil || de == 0 {
+		return m.Pack()
+	}
+	m.Fields[de] = make([]byte, macBytes)
+	draft, err := m.Pack()
+	if err != nil {
+		return nil, err
+	}
+	mac, err := a.MAC(draft[:len(draft)-macSize(m.spec.hexed[de])])
+	clear(draft)
+	if err != nil {
+		return nil, fmt.Errorf("the message's MAC: %w", err)
+	}
+	m.Fields[de] = mac[:]
+	return m.Pack()
+}
+
+var errNoMAC = errors.New("there is none")
+
+// checkSeal compares the MAC of a message that was read, in constant time, and
+// forgets the bytes under it.
+func (m *Message) checkSeal(a Authenticator) error {
+	defer m.forgetSeal()
+	if m.seal.mab == nil {
+		return errNoMAC
+	}
+	want, err := a.MAC(m.seal.mab)
+	if err != nil {
+		return err
+	}
+	if subtle.ConstantTimeCompare(want[:], m.seal.mac) != 1 {
+		return errors.New("it differs")
+	}
+	return nil
+}
+
+func (m *Message) forgetSeal() {
+	clear(m.seal.mab)
+	m.seal = seal{}
+}
