@@ -7,7 +7,7 @@ DATA ?= data
 
 # Debian packages: to build, to run the demo on the real reader stack, to test.
 BUILD_DEPS := libpcsclite-dev pkg-config
-TEST_DEPS := pcscd vsmartcard-vpcd opensc pcsc-tools chromium fonts-noto-cjk
+TEST_DEPS := pcscd vsmartcard-vpcd opensc pcsc-tools chromium fonts-noto-cjk tshark
 
 .PHONY: build run test bench explore torture deps-build deps clean
 .NOTPARALLEL:

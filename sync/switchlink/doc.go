@@ -1,6 +1,8 @@
-// Package switchlink is both ends of the switch link: ISO 8583:1987 in the
-// compressed form of UnionPay terminals, over one TCP connection that the kiosk
-// dials out. docs/protocols/switch.md describes every field.
+// Package switchlink is both ends of the switch link: ISO 8583:1987 over one TCP
+// connection that the kiosk dials out. How messages are written is data, a
+// [Spec]; docs/protocols/switch.md describes every field. Where both ends have
+// an [Authenticator], messages carry a MAC over their raw bytes, and an answer
+// whose MAC is wrong is none.
 //
 // The client promises three outcomes and nothing between them. An answer was
 // received that is about exactly this request; or the request surely never left

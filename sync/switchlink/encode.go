@@ -144,11 +144,14 @@ func encodePayment(m *Message, r *Request) error {
 	if r.Track2 != "" {
 		m.set(35, r.Track2)
 	}
-	m.set(53, "0600000000000000")
+	control := "0600000000000000" // no PIN
 	if r.HasPIN {
 		m.set(26, "12")
 		m.Fields[52] = append([]byte(nil), r.PINBlock[:]...)
-		m.set(53, "2600000000000000")
+		control = "2600000000000000" // format 0, TDES
+	}
+	if m.spec.codec.Fields[53] != nil {
+		m.set(53, control)
 	}
 	return nil
 }

@@ -9,20 +9,25 @@ import (
 	"buka/internal/entry"
 )
 
-func seedMessages(f *testing.F, spec *Spec) [][]byte {
-	f.Helper()
+// wholeRequest has every element that its kind may have.
+func wholeRequest(k Kind, stan uint32) *Request {
 	card := entry.Card{Family: "tunion", Number: "3105170010170907984"}
 	try := entry.Attempt{Card: card, Slot: 2, OldBalance: 2850, Amount: 5000, Terminal: entry.Hex{1, 2, 3, 4, 5, 6},
 		Random: entry.Hex{1, 2, 3, 4}, MAC1: entry.Hex{5, 6, 7, 8}, At: "20260115093015"}
+	return &Request{Kind: k, Terminal: "BUKA0001", Merchant: "BUKAMERCHANT001", STAN: stan, Batch: 7, Sale: "ABCDEFGH01234567", Amount: 5000,
+		Attempt: try, Probe: try, Proof: entry.Proof{Asked: 3, TAC: entry.Hex{1, 2, 3, 4}}, By: "card", Card: card,
+		PAN: "6225880000000001", Track2: "6225880000000001D3012", EntryMode: "051", HasPIN: true, Reason: "98"}
+}
+
+func seedMessages(f *testing.F, spec *Spec) [][]byte {
+	f.Helper()
 	var seeds [][]byte
 	for k := range spec.shapes {
-		r := &Request{Kind: k, Terminal: "BUKA0001", Merchant: "BUKAMERCHANT001", STAN: 42, Batch: 7, Sale: "ABCDEFGH01234567", Amount: 5000,
-			Attempt: try, Probe: try, Proof: entry.Proof{Asked: 3, TAC: entry.Hex{1, 2, 3, 4}}, By: "card", Card: card,
-			PAN: "6225880000000001", Track2: "6225880000000001D3012", EntryMode: "051", HasPIN: true, Reason: "98"}
+		r := wholeRequest(k, 42)
 		for _, encode := range []func() (*Message, error){
 			func() (*Message, error) { return spec.EncodeRequest(r) },
 			func() (*Message, error) {
-				return spec.EncodeResponse(r, Response{Code: "00", Amount: 5000, MAC2: entry.Hex{1, 2, 3, 4}, Stamp: try.At})
+				return spec.EncodeResponse(r, Response{Code: "00", Amount: 5000, MAC2: entry.Hex{1, 2, 3, 4}, Stamp: "20260115093015"})
 			},
 		} {
 			m, err := encode()

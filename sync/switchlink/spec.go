@@ -210,7 +210,7 @@ func (s *Spec) loadMAC(data specFile) error {
 
 // complete wants the elements that the program itself sets and reads.
 func (s *Spec) complete() error {
-	for _, id := range []int{2, 3, 4, 11, 12, 13, 14, 22, 23, 25, 26, 35, 37, 38, 39, 41, 42, 49, 52, 53, 55, 58, 59, 62} {
+	for _, id := range []int{2, 3, 4, 11, 12, 13, 14, 22, 23, 25, 26, 35, 37, 38, 39, 41, 42, 49, 52, 55, 58, 59, 62} {
 		if s.codec.Fields[id] == nil {
 			return fmt.Errorf("field %d is wanted", id)
 		}

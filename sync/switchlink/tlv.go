@@ -5,7 +5,7 @@ import (
 	"fmt"
 )
 
-// BER-TLV of DE58, DE59 and DE62, as small as this protocol needs it: two-byte
+// BER-TLV of DE58 and DE59, as small as this protocol needs it: two-byte
 // tags, DF.. for values and FF.. for what holds other objects; lengths to 127 in
 // one byte, to 255 behind 81. Order is free, a tag occurs once, an unknown tag is
 // skipped.
