@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -11,37 +12,85 @@ import (
 	"buka/topup"
 )
 
-// sum is the name of a state: equal for worlds that can go on in the same ways.
-type sum [16]byte
-
-// canon writes a world down in a form in which names that mean nothing by
-// themselves (sale ids, STANs, randoms, sessions) are numbered as they appear,
-// and what only counts or adorns is left out.
+// canon writes a world of one kiosk down in a form that is equal for worlds
+// that can go on in the same ways. Why each merging is sound is said in
+// docs/decisions/0014; TestMergedStatesGoOnAlike and TestEveryFieldCounts
+// watch over it.
+//
+//   - Names that mean nothing by themselves (sale ids, STANs, randoms, sessions)
+//     are numbered as they appear; cards that are alike are in the order in
+//     which they are spoken of (order.go).
+//   - Load counters count from the card's present one, balances from its
+//     present balance: nothing compares them with anything else.
+//   - What can influence nothing any more is left out (relevant.go).
+//
+// With whole set only names are renamed and everything else counts.
 type canon struct {
 	w     *World
+	whole bool
+
 	b     []byte
 	ids   []entry.SaleID
 	stans []uint32
 	rands []string
+
+	rank    [cardsMax]int        // of each card
+	cards   [cardsMax]int        // in that order
+	low     [cardsMax]entry.Slot // no slot below it matters to anyone
+	bare    []topup.Sale         // open sales, oldest first
+	scratch []byte
+	parts   [][2]int
 }
 
-func (w *World) sum(extra int) sum {
-	c := canon{w: w, b: make([]byte, 0, 1024)}
-	c.int(extra, w.faults, w.opt.Sales-w.chosen)
-	c.bool(w.up)
-	c.durable()
+const cardsMax = 4
+
+// write makes the canonical form, without what the bound still allows.
+func (c *canon) write(w *World) {
+	c.w, c.b = w, c.b[:0]
+	c.ids, c.stans, c.rands = c.ids[:0], c.stans[:0], c.rands[:0]
+	c.bare = w.disk.InOrder()
+	c.order()
+	c.lows()
+	c.bool(w.up, w.disk.Unconfirmed, w.disk.Batch == c.batch())
+	c.int(len(c.bare))
+	for i := range c.bare {
+		c.sale(&c.bare[i])
+	}
 	c.live()
 	for i := range w.place {
 		c.place(&w.place[i])
 	}
-	for i := range w.cards {
-		c.card(&w.cards[i])
-	}
 	c.under()
+	for _, k := range c.cards[:len(w.cards)] {
+		c.card(k)
+	}
 	c.host()
+}
+
+// name is that of the state, the bound included.
+func (c *canon) name(w *World) sum {
+	n := len(c.b)
+	c.int(0, w.faults, w.opt.Sales-w.chosen)
+	return c.sum(n)
+}
+
+// restName names what a drain can tell apart: faults and further sales count
+// for nothing, but which cards have been presented does.
+func (c *canon) restName(presents int) sum {
+	n := len(c.b)
+	c.int(1, presents)
+	c.int(c.cards[:len(c.w.cards)]...)
+	return c.sum(n)
+}
+
+// sum names what is written, and takes it back to n bytes.
+func (c *canon) sum(n int) sum {
 	h := sha256.Sum256(c.b)
+	c.b = c.b[:n]
 	return sum(h[:16])
 }
+
+func (c *canon) batch() uint32 { return c.w.host.terminals[c.w.index].batch }
 
 func (c *canon) int(ns ...int) {
 	for _, n := range ns {
@@ -73,102 +122,180 @@ func numbered[T comparable](list *[]T, v, none T) int {
 	return i
 }
 
-func (c *canon) id(id entry.SaleID)  { c.int(numbered(&c.ids, id, "")) }
-func (c *canon) stan(n uint32)       { c.int(numbered(&c.stans, n, 0)) }
-func (c *canon) random(r string)     { c.int(numbered(&c.rands, r, "")) }
-func (c *canon) number(e entry.Card) { c.text(e.Number[max(0, len(e.Number)-1):]) }
+func (c *canon) id(id entry.SaleID) { c.int(numbered(&c.ids, id, "")) }
+func (c *canon) stan(n uint32)      { c.int(numbered(&c.stans, n, 0)) }
+func (c *canon) random(r []byte)    { c.int(numbered(&c.rands, string(r), "")) }
 
-func (c *canon) durable() {
-	d := &c.w.disk
-	c.bool(d.Batch == c.w.host.terminals[c.w.index].batch)
-	sales := d.InOrder()
-	c.int(len(sales))
-	for i := range sales {
-		c.sale(&sales[i])
+// of says which card is meant, by its place in the order; -1: none.
+func (c *canon) of(e entry.Card) {
+	k := c.index(e)
+	if k >= 0 {
+		k = c.rank[k]
 	}
+	c.int(k)
+}
+
+// index is the card's in the world, or -1.
+func (c *canon) index(e entry.Card) int {
+	for i := range c.w.cards {
+		if c.w.cards[i].id.Number == e.Number {
+			return i
+		}
+	}
+	return -1
+}
+
+// slot writes a counter of a card, counted from its present one.
+func (c *canon) slot(card int, n entry.Slot) {
+	if card >= 0 && !c.whole {
+		c.int(int(n) - int(c.w.cards[card].counter))
+		return
+	}
+	c.int(int(n))
+}
+
+// balance writes a balance of a card, counted from its present one.
+func (c *canon) balance(card, fen int) {
+	if card >= 0 && !c.whole {
+		fen -= int(c.w.cards[card].balance)
+	}
+	c.int(fen)
 }
 
 func (c *canon) sale(s *topup.Sale) {
-	l := &c.w.loop.State.Live
+	card := c.index(s.Card)
 	c.id(s.ID)
-	c.number(s.Card)
-	c.int(int(s.Amount), int(s.Pay), int(s.Write), int(s.Slot), int(s.Attempts))
+	c.of(s.Card)
+	c.int(int(s.Amount), int(s.Pay), int(s.Write))
 	c.stan(s.PaySTAN)
 	c.bool(s.PayBatch == c.w.disk.Batch, s.OweReversal, s.OweConfirm, s.Conflict, s.HandedOver, s.Decided)
-	c.attempt(s.Attempt)
-	c.observation(s.Before)
-	c.proofs(s.Proofs)
-	for _, o := range s.ProofSays {
-		c.int(int(o))
+	settled := settled(s) && !c.whole
+	if !settled {
+		c.slot(card, s.Slot)
+		c.int(min(int(s.Attempts), int(c.w.loop.Core.Rules.Writes)))
+		if c.whole || s.Write != topup.WriteNone && s.Write != topup.WriteRefused && s.Write != topup.WriteDisproven {
+			c.attempt(s.Attempt)
+		}
+		c.observation(card, s.Before, true)
+		c.proofs(s.Proofs)
+		for _, o := range s.ProofSays {
+			c.int(int(o))
+		}
 	}
 	c.int(len(s.OweVoids))
 	for _, v := range s.OweVoids {
-		c.attempt(v.Attempt)
+		c.stan(v.STAN)
+		if settled {
+			c.bool(c.w.truthOf(s.ID).loaded == string(v.Attempt.Random))
+		} else {
+			c.attempt(v.Attempt)
+		}
+	}
+	c.duties(s)
+}
+
+// duties: what is being sent of what is owed, and how often it was in vain. The
+// number of times counts only as far as the rules count it.
+func (c *canon) duties(s *topup.Sale) {
+	l := &c.w.loop.State.Live
+	if s.OweConfirm {
+		c.stan(s.ConfirmSTAN)
 	}
 	for _, d := range s.Duties() {
 		c.bool(l.Sending[d])
 		if d.Kind == topup.Reversal {
-			c.int(min(l.Tries[d], 4))
+			c.int(min(l.Tries[d], c.w.loop.Core.Rules.Conflicts-1))
 		}
 	}
 	c.bool(l.Sending[topup.Duty{Kind: "verification", Sale: s.ID}])
 }
 
 func (c *canon) attempt(a entry.Attempt) {
-	c.random(string(a.Random))
-	c.int(int(a.Slot), int(a.OldBalance), int(a.Amount), len(a.At))
+	card := c.index(a.Card)
+	c.of(a.Card)
+	c.random(a.Random)
+	c.slot(card, a.Slot)
+	c.balance(card, int(a.OldBalance))
+	c.int(int(a.Amount), len(a.At))
 }
 
 func (c *canon) proofs(ps []entry.Proof) {
 	c.int(len(ps))
 	for _, p := range ps {
+		c.tac(p)
+	}
+}
+
+// tac writes a proof: what the model's TAC is made of, counted from its card's
+// present state.
+func (c *canon) tac(p entry.Proof) {
+	if c.whole || len(p.TAC) < tacLen {
 		c.int(int(p.Asked))
 		c.text(string(p.TAC))
+		return
 	}
+	card := slices.IndexFunc(c.w.cards, func(k card) bool { return k.id.Number[len(k.id.Number)-1] == p.TAC[tacLen-2] })
+	c.slot(card, p.Asked)
+	c.balance(card, int(binary.BigEndian.Uint32(p.TAC)))
+	c.slot(card, entry.Slot(binary.BigEndian.Uint16(p.TAC[4:])))
+	c.b = append(c.b, p.TAC[6:tacLen-2]...)
+	c.int(c.rank[max(card, 0)], int(p.TAC[tacLen-1]))
 }
 
-func (c *canon) records(rs []entry.LogRecord) {
-	c.int(len(rs))
+// records writes those lines of a card's log that still matter. known: they
+// were read before a sale, and only tell what is new.
+func (c *canon) records(card int, rs []entry.LogRecord, known bool) {
+	n := 0
 	for _, r := range rs {
-		c.int(int(r.Number), int(r.Amount), int(r.Terminal[5]))
+		if c.whole || c.matters(card, r, known) {
+			c.slot(card, r.Number)
+			c.int(int(r.Type), int(r.Amount), int(r.Terminal[5]), len(r.At))
+			n++
+		}
 	}
+	c.int(n)
 }
 
-func (c *canon) observation(o entry.Observation) {
-	c.int(int(o.Balance))
-	c.records(o.Log)
+// observation: the balance that was seen, and which numbers had no proof,
+// decide nothing about what a card showed before a sale.
+func (c *canon) observation(card int, o entry.Observation, before bool) {
+	c.records(card, o.Log, before)
 	c.proofs(o.Proofs)
+	if before && !c.whole {
+		return
+	}
+	c.balance(card, int(o.Balance))
+	c.int(len(o.NoProof))
 	for _, n := range o.NoProof {
-		c.int(int(n))
+		c.slot(card, n)
 	}
 }
 
 func (c *canon) live() {
 	l := &c.w.loop.State.Live
 	c.bool(l.HostUp, l.SignedOn)
-	for d := range l.Sending { // those whose sale is closed keep their kind busy
+	var busy [4]int // sends of closed sales keep their kind busy
+	for d := range l.Sending {
 		if _, open := c.w.disk.Sales[d.Sale]; !open {
-			c.int(100 + len(d.Kind))
+			switch d.Kind {
+			case topup.Reversal:
+				busy[0]++
+			case topup.Confirmation:
+				busy[1]++
+			case topup.Void:
+				busy[2]++
+			default:
+				busy[3]++
+			}
 		}
 	}
-	for i, k := range []*topup.Console{&l.Front, &l.Desk} {
-		c.text(string(k.Phase))
-		c.session(k.Session, i)
-		c.id(k.Sale)
-		c.bool(k.Stop, k.Card != nil)
-		c.int(k.PINs)
-		if k.Card != nil {
-			c.number(k.Card.Card)
-			c.observation(k.Card.Observed)
-		}
-		switch k.Phase {
-		case topup.Resolving:
-			c.evidence(k.Seen)
-		case topup.Paying, topup.PINEntry, topup.Sending:
-			c.int(int(k.Probe.Slot))
-		}
-	}
+	c.int(busy[:]...)
+	c.console(&l.Front, 0)
+	c.console(&l.Desk, 1)
 	for _, t := range c.w.timers {
+		if !c.whole && t.name == timerLast && resting(&l.Front) {
+			continue // when it runs out, a console that rests goes on resting
+		}
 		if name, ok := strings.CutPrefix(t.name, "offer:"); ok {
 			c.id(entry.SaleID(name))
 		} else {
@@ -176,6 +303,57 @@ func (c *canon) live() {
 		}
 		c.bool(l.Timers[t.name] == t.gen)
 	}
+}
+
+const timerLast = "last"
+
+func (c *canon) console(k *topup.Console, i int) {
+	if i == 1 && !c.w.opt.Desk && !c.whole {
+		return // nobody is there
+	}
+	front := i == 0 && !c.whole
+	if front && resting(k) {
+		c.text("rests")
+		c.session(k.Session, i)
+		if c.w.opt.Desk {
+			c.id(k.Sale)
+		}
+		return
+	}
+	c.text(string(k.Phase))
+	c.session(k.Session, i)
+	c.id(k.Sale)
+	c.bool(k.Stop)
+	if !front || beforePayment(k.Phase) {
+		c.int(k.PINs)
+	}
+	if !front || k.Phase == topup.Choosing {
+		c.facts(k, front)
+	}
+	switch k.Phase {
+	case topup.Resolving:
+		c.evidence(k)
+	case topup.Paying, topup.PINEntry, topup.Sending:
+		c.slot(c.index(k.Probe.Card), k.Probe.Slot)
+	}
+}
+
+// facts: while a passenger chooses, only what the card can still take matters.
+func (c *canon) facts(k *topup.Console, front bool) {
+	c.bool(k.Card != nil)
+	if k.Card == nil {
+		return
+	}
+	c.of(k.Card.Card)
+	if front {
+		for i := range max(c.w.opt.Amounts, 1) {
+			c.bool(k.Card.Balance+c.w.amount(i) > c.w.loop.Core.Rules.MaxBalance)
+		}
+		return
+	}
+	card := c.index(k.Card.Card)
+	c.observation(card, k.Card.Observed, false)
+	c.balance(card, int(k.Card.Balance))
 }
 
 // session: this reader's present one, none, or one of the past.
@@ -190,18 +368,26 @@ func (c *canon) session(n uint64, i int) {
 	}
 }
 
-func (c *canon) evidence(e entry.Evidence) {
+func (c *canon) evidence(k *topup.Console) {
+	e := &k.Seen
+	card := c.index(c.w.disk.Sales[k.Sale].Card)
 	c.bool(e.SameCard, e.Counter != nil)
-	c.observation(e.Seen)
-	c.records(e.Before)
+	c.observation(card, e.Seen, false)
+	c.records(card, e.Before, true)
 	if n := e.Counter; n != nil {
-		c.int(int(n.Value), int(n.MAC1), int(n.Ledger))
+		c.slot(card, n.Value)
+		c.int(int(n.MAC1), int(n.Ledger))
 		c.bool(n.Fresh)
 	}
 }
 
 func (c *canon) place(p *place) {
-	c.int(p.card, len(p.queue))
+	if p.card < 0 {
+		c.int(-1)
+	} else {
+		c.int(c.rank[p.card])
+	}
+	c.int(len(p.queue))
 	for _, q := range p.queue {
 		c.command(q)
 	}
@@ -212,80 +398,30 @@ func (c *canon) place(p *place) {
 	}
 }
 
-func (c *canon) card(k *card) {
-	c.int(int(k.balance), int(k.counter))
-	c.records(k.log)
+// card: how much it can still take counts as far as this search can fill it.
+func (c *canon) card(i int) {
+	k := &c.w.cards[i]
+	if c.whole {
+		c.int(int(k.balance), int(k.counter))
+	} else {
+		room := c.w.loop.Core.Rules.MaxBalance - k.balance
+		c.bool(room < 0)
+		c.int(min(int(room/1000), roomMax))
+	}
+	c.records(i, k.log, false)
 	c.bool(k.proof != nil, k.wipes, k.next, k.logNext, k.dead)
 	if k.proof != nil {
-		c.proofs([]entry.Proof{*k.proof})
+		c.tac(*k.proof)
 	}
 }
 
-func (c *canon) command(cmd topup.Command) {
-	switch q := cmd.(type) {
-	case topup.ReadCard:
-		c.text("read")
-		c.session(q.Session, at(q.Place))
-	case topup.ProbeCard:
-		c.text("probe")
-		c.session(q.Session, at(q.Place))
-		c.id(q.Sale)
-	case topup.Load:
-		c.text("load")
-		c.session(q.Session, at(q.Place))
-		c.id(q.Sale)
-		c.int(int(q.Slot))
-	case topup.Write:
-		c.text("write")
-		c.session(q.Session, at(q.Place))
-		c.id(q.Sale)
-	case topup.Prove:
-		c.text("prove")
-		c.session(q.Session, at(q.Place))
-		c.id(q.Sale)
-		for _, n := range q.Numbers {
-			c.int(int(n))
-		}
-	case topup.ProbeSlot:
-		c.text("slot")
-		c.session(q.Session, at(q.Place))
-		c.id(q.Sale)
-		c.attempt(q.Attempt)
-	case topup.ReleaseCard:
-		c.text("release")
-	case topup.TakeTender:
-		c.text("tender")
-		c.id(q.Sale)
-	case topup.RetryPIN:
-		c.text("pin")
-		c.id(q.Sale)
-	case topup.Pay:
-		c.text("pay")
-		c.id(q.Sale)
-		c.stan(q.STAN)
-		c.bool(q.Batch == c.w.host.terminals[c.w.index].batch)
-	case topup.Send:
-		c.text(string(q.Duty.Kind))
-		c.id(q.Duty.Sale)
-		if q.Duty.Kind == topup.Reversal {
-			c.stan(q.Duty.STAN)
-		}
-		for _, v := range q.Sale.OweVoids {
-			if v.STAN == q.Duty.STAN {
-				c.attempt(v.Attempt)
-			}
-		}
-	case topup.VerifyTAC:
-		c.text("tac")
-		c.id(q.Sale)
-		c.attempt(q.Attempt)
-		c.proofs([]entry.Proof{q.Proof})
-	}
-}
+// roomMax is more loads than a search can put on one card.
+const roomMax = 32
 
 // under is what is under way; the order among requests, and among late
 // answers, means nothing.
 func (c *canon) under() {
+	c.int(len(c.w.tender))
 	for _, q := range c.w.tender {
 		c.command(q)
 	}
@@ -294,89 +430,41 @@ func (c *canon) under() {
 	c.unordered(len(c.w.late), func(i int) { c.event(c.w.late[i]) })
 }
 
+// unordered writes parts in the order of their bytes; with several, names that
+// appear in them for the first time are numbered in the order given, which is
+// the order of sending.
 func (c *canon) unordered(n int, write func(int)) {
 	c.int(n)
+	if n == 1 {
+		write(0)
+		return
+	}
 	from := len(c.b)
-	parts := make([][]byte, n)
+	c.parts = c.parts[:0]
 	for i := range n {
-		c.b = c.b[:from]
+		at := len(c.b)
 		write(i)
-		parts[i] = bytes.Clone(c.b[from:])
+		c.parts = append(c.parts, [2]int{at, len(c.b)})
 	}
-	slices.SortFunc(parts, bytes.Compare)
+	c.sorted(from, false)
+}
+
+// sorted puts the parts of what is written from a place on in order; once
+// leaves out repeats.
+func (c *canon) sorted(from int, once bool) {
+	all := append(c.scratch[:0], c.b[from:]...)
+	part := func(p [2]int) []byte { return all[p[0]-from : p[1]-from] }
+	slices.SortFunc(c.parts, func(a, b [2]int) int { return bytes.Compare(part(a), part(b)) })
 	c.b = c.b[:from]
-	for _, p := range parts {
-		c.b = append(c.b, p...)
-	}
-}
-
-func (c *canon) event(ev topup.Event) {
-	switch e := ev.(type) {
-	case topup.Paid:
-		c.text("paid")
-		c.id(e.Sale)
-		c.stan(e.STAN)
-		c.int(int(e.Outcome), int(e.Amount))
-		c.text(e.Code)
-	case topup.Sent:
-		c.text("sent " + string(e.Duty.Kind) + e.Code)
-		c.id(e.Duty.Sale)
-		_, open := c.w.disk.Sales[e.Duty.Sale]
-		c.bool(e.Answered, open)
-		c.stan(e.Duty.STAN)
-	case topup.LoadAnswered:
-		c.text("load " + e.Code)
-		c.session(e.Session, at(e.Place))
-		c.id(e.Sale)
-		c.attempt(e.Attempt)
-		c.int(int(e.Outcome))
-	case topup.SlotMoved:
-		c.text("moved")
-		c.session(e.Session, at(e.Place))
-		c.id(e.Sale)
-		c.int(int(e.Got))
-	case topup.CounterJudged:
-		c.text("counter")
-		c.id(e.Sale)
-		c.int(int(e.Counter.Value), int(e.Counter.MAC1), int(e.Counter.Ledger))
-		c.bool(e.Counter.Fresh)
-	case topup.TACJudged:
-		c.text("judged")
-		c.id(e.Sale)
-		c.proofs([]entry.Proof{e.Proof})
-		c.int(int(e.Opinion))
-	}
-}
-
-func (c *canon) host() {
-	h := &c.w.host
-	for _, t := range c.w.truth {
-		c.id(t.id)
-		c.int(t.card, t.loads)
-		c.random(t.loaded)
-		c.bool(t.spoiled, t.lied)
-	}
-	c.int(len(h.payments))
-	for _, p := range h.payments {
-		c.id(p.sale)
-		c.stan(p.key.stan)
-		c.int(int(p.amount))
-		c.bool(p.reversed)
-	}
-	c.int(len(h.ledger))
-	for _, r := range h.ledger {
-		c.number(r.card)
-		c.int(int(r.slot))
-		c.random(r.random)
-		c.id(r.sale)
-		c.bool(r.given, r.open)
-	}
-	for _, k := range h.early {
-		if i := slices.Index(c.stans, k.stan); i >= 0 {
-			c.int(i)
+	var last []byte
+	for i, p := range c.parts {
+		if b := part(p); !once || i == 0 || !bytes.Equal(b, last) {
+			c.b = append(c.b, b...)
+			last = b
 		}
 	}
-	for _, id := range h.confirmed {
-		c.id(id)
-	}
+	c.scratch = all
 }
+
+// other is for what canon does not know: every byte of it counts.
+func (c *canon) other(v any) { c.text(fmt.Sprintf("%#v", v)) }

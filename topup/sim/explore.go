@@ -3,13 +3,18 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Bound of a search.
 type Bound struct {
 	Options
-	Depth  int // actions in a row; 0: no bound
-	States int // that are visited; 0: no bound
+	Depth  int  // actions in a row; 0: no bound
+	States int  // that are visited; 0: no bound
+	Whole  bool // every field counts (canon.go), for comparison
+	Raw    bool // a violation's history is not made short, nor told
+
+	visit func(*World) // each new state, for tests
 }
 
 // Visit is what a search found.
@@ -21,7 +26,187 @@ type Visit struct {
 	Complete    bool `json:"complete,omitempty"` // every state within the bound was visited
 
 	Err     error    `json:"-"`
-	History []string `json:"-"` // the shortest
+	Actions []Action `json:"-"` // the shortest history that leads to it
+	History []string `json:"-"` // in words
+}
+
+// search visits states until none is left.
+type search struct {
+	b     Bound
+	c     canon
+	seen  sums
+	rests sums // from here everything comes to rest
+	visit Visit
+}
+
+// Explore visits every state of core, cards, host and what is under way,
+// within the bound, and from each one lets all faults end.
+//
+// It goes depth first, so that only the states of one history are in memory,
+// and of all others the names; with a bound on depth, and to find the shortest
+// history of a violation, breadth first.
+func Explore(b Bound) Visit {
+	b.Brisk = true
+	b.Kiosks = 1
+	s := &search{b: b, c: canon{whole: b.Whole}}
+	if b.Depth > 0 {
+		s.breadthFirst()
+	} else {
+		s.depthFirst()
+	}
+	s.visit.States = s.seen.n
+	if s.visit.Err == nil || b.Raw {
+		return s.visit
+	}
+	if b.Depth == 0 {
+		s.visit.Actions = shortest(b, s.visit.Actions)
+	}
+	s.tell()
+	return s.visit
+}
+
+// begin gives the first state.
+func (s *search) begin() *World {
+	w := New(&s.b.Options)
+	s.enter(w)
+	return w
+}
+
+// enter says whether a state is new, and then checks it.
+func (s *search) enter(w *World) bool {
+	s.c.write(w)
+	if !s.seen.add(s.c.name(w)) {
+		return false
+	}
+	if s.b.visit != nil {
+		s.b.visit(w)
+	}
+	if err := s.comesToRest(w); err != nil {
+		w.fail(err)
+	}
+	return true
+}
+
+// frame is one state of the history that is being tried.
+type frame struct {
+	w       *World
+	actions []Action
+	next    int
+}
+
+func (s *search) depthFirst() {
+	stack := []frame{{w: s.begin()}}
+	stack[0].actions = stack[0].w.Actions(nil)
+	var spare [][]Action
+	for len(stack) > 0 {
+		f := &stack[len(stack)-1]
+		if f.next == len(f.actions) {
+			spare = append(spare, f.actions[:0])
+			stack = stack[:len(stack)-1]
+			continue
+		}
+		f.next++
+		w := f.w
+		if f.next < len(f.actions) {
+			w = w.Clone()
+		} else {
+			f.w = nil // its last action needs no copy
+		}
+		s.visit.Transitions++
+		w.do(f.actions[f.next-1])
+		if w.failed == nil && !s.enter(w) {
+			continue
+		}
+		if w.failed != nil {
+			s.broken(w.failed, path(stack))
+			return
+		}
+		s.visit.Depth = max(s.visit.Depth, len(stack))
+		if s.b.States > 0 && s.seen.n >= s.b.States {
+			return
+		}
+		var list []Action
+		if n := len(spare); n > 0 {
+			list, spare = spare[n-1], spare[:n-1]
+		}
+		stack = append(stack, frame{w: w, actions: w.Actions(list)})
+	}
+	s.visit.Complete = true
+}
+
+// path is the history that a stack stands for.
+func path(stack []frame) []Action {
+	list := make([]Action, len(stack))
+	for i, f := range stack {
+		list[i] = f.actions[f.next-1]
+	}
+	return list
+}
+
+func (s *search) broken(err error, history []Action) {
+	s.visit.Violations, s.visit.Err, s.visit.Actions = 1, err, history
+}
+
+// comesToRest drains a copy, until it meets a state that is known to rest. The
+// canonical form of w has just been written. Faults and sales that may still
+// come count for nothing here: there will be none.
+func (s *search) comesToRest(w *World) error {
+	presents := 0
+	name := s.c.restName(presents)
+	if s.rests.has(name) {
+		return nil
+	}
+	c := w.Clone()
+	c.faults = 0
+	passed := []sum{name}
+	for range drainMax {
+		if !c.drainStep(&presents) && c.failed == nil {
+			c.failed = c.atRest()
+			break
+		}
+		if c.failed != nil {
+			break
+		}
+		s.c.write(c)
+		if name = s.c.restName(presents); s.rests.has(name) {
+			break
+		}
+		passed = append(passed, name)
+	}
+	switch {
+	case c.failed != nil:
+		return c.failed
+	case len(passed) > drainMax:
+		return violation("it does not come to rest")
+	}
+	for _, name := range passed {
+		s.rests.add(name)
+	}
+	return nil
+}
+
+// tell puts the history into words.
+func (s *search) tell() {
+	var err error
+	s.visit.History, err = Tell(&s.b.Options, s.visit.Actions)
+	if !errors.Is(err, ErrViolation) {
+		err = fmt.Errorf("%w, and its history does not show it: %v", s.visit.Err, err)
+	}
+	s.visit.Err = err
+}
+
+// shortestMax bounds the search for the shortest history, in states.
+const shortestMax = 400_000
+
+// shortest looks for the shortest history that breaks the law, breadth first.
+// When that ends without one it makes the one that is known shorter.
+func shortest(b Bound, known []Action) []Action {
+	b.States = shortestMax
+	s := &search{b: b, c: canon{whole: b.Whole}}
+	if s.breadthFirst(); s.visit.Err != nil && len(s.visit.Actions) <= len(known) {
+		return s.visit.Actions
+	}
+	return shrink(&b.Options, known)
 }
 
 // origin is how a state was first reached.
@@ -30,115 +215,51 @@ type origin struct {
 	action Action
 }
 
-// search is breadth first: the first violation has the shortest history.
-type search struct {
-	b       Bound
-	seen    map[sum]struct{}
-	rests   map[sum]struct{} // from here everything comes to rest
-	origins []origin
-	visit   Visit
-}
-
-type node struct {
-	w  *World
-	id int32
-}
-
-// Explore visits every state of core, cards, host and what is under way,
-// within the bound, and from each one lets all faults end.
-func Explore(b Bound) Visit {
-	b.Brisk = true
-	s := &search{b: b, seen: map[sum]struct{}{}, rests: map[sum]struct{}{}}
-	first := New(&s.b.Options)
-	level := []node{{first, 0}}
-	s.seen[first.sum(0)] = struct{}{}
-	s.origins = append(s.origins, origin{from: -1})
-	for depth := 0; len(level) > 0 && s.visit.Err == nil; depth++ {
-		s.visit.Depth = depth
-		if b.Depth > 0 && depth >= b.Depth {
-			break
-		}
-		var cut bool
-		if level, cut = s.expand(level); cut {
-			break
-		}
+// breadthFirst keeps all states of one depth, and of the others how they were
+// reached: the first violation has the shortest history.
+func (s *search) breadthFirst() {
+	type node struct {
+		w  *World
+		id int32
 	}
-	s.visit.States = len(s.seen)
-	s.visit.Complete = len(level) == 0 && s.visit.Err == nil
-	return s.visit
-}
-
-// expand gives the states one action further on; cut: the bound is reached.
-func (s *search) expand(level []node) (next []node, cut bool) {
+	level := []node{{s.begin(), 0}}
+	origins := []origin{{from: -1}}
+	history := func(id int32) (list []Action) {
+		for ; id > 0; id = origins[id].from {
+			list = append(list, origins[id].action)
+		}
+		slices.Reverse(list)
+		return list
+	}
 	var actions []Action
-	for i, n := range level {
-		level[i].w = nil
-		actions = n.w.Actions(actions[:0])
-		for _, a := range actions {
-			s.visit.Transitions++
-			w := n.w.Clone()
-			if w.do(a); w.failed != nil {
-				s.broken(n.id, a)
-				return nil, true
-			}
-			name := w.sum(0)
-			if _, ok := s.seen[name]; ok {
-				continue
-			}
-			s.seen[name] = struct{}{}
-			s.origins = append(s.origins, origin{n.id, a})
-			if !s.comesToRest(w) {
-				s.broken(n.id, a)
-				return nil, true
-			}
-			if s.b.States > 0 && len(s.seen) >= s.b.States {
-				return append(next, n), true
-			}
-			next = append(next, node{w, int32(len(s.origins) - 1)})
+	for depth := 0; len(level) > 0; depth++ {
+		if s.visit.Depth = depth; s.b.Depth > 0 && depth >= s.b.Depth {
+			return
 		}
-	}
-	return next, false
-}
-
-// comesToRest drains a copy, until it meets a state that is known to rest.
-func (s *search) comesToRest(w *World) bool {
-	c := w.Clone()
-	c.faults = 0
-	var path []sum
-	presents := 0
-	for range drainMax {
-		name := c.sum(1 + presents)
-		if _, ok := s.rests[name]; ok {
-			break
-		}
-		path = append(path, name)
-		if !c.drainStep(&presents) {
-			if c.failed == nil {
-				c.failed = c.atRest()
+		var next []node
+		for i, n := range level {
+			level[i].w = nil
+			actions = n.w.Actions(actions[:0])
+			for _, a := range actions {
+				s.visit.Transitions++
+				w := n.w.Clone()
+				w.do(a)
+				if w.failed == nil && !s.enter(w) {
+					continue
+				}
+				origins = append(origins, origin{n.id, a})
+				id := int32(len(origins) - 1)
+				if w.failed != nil {
+					s.broken(w.failed, history(id))
+					return
+				}
+				if s.b.States > 0 && s.seen.n >= s.b.States {
+					return
+				}
+				next = append(next, node{w, id})
 			}
-			break
 		}
-		if c.failed != nil {
-			break
-		}
+		level = next
 	}
-	if c.failed != nil || len(path) == drainMax {
-		return false
-	}
-	for _, name := range path {
-		s.rests[name] = struct{}{}
-	}
-	return true
-}
-
-func (s *search) broken(from int32, last Action) {
-	history := []Action{last}
-	for i := from; i > 0; i = s.origins[i].from {
-		history = append([]Action{s.origins[i].action}, history...)
-	}
-	s.visit.Violations = 1
-	s.visit.History, s.visit.Err = Tell(&s.b.Options, history)
-	if !errors.Is(s.visit.Err, ErrViolation) {
-		s.visit.Err = fmt.Errorf("%w: it does not come to rest", ErrViolation)
-	}
+	s.visit.Complete = true
 }

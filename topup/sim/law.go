@@ -15,6 +15,15 @@ func (w *World) law() error {
 			return err
 		}
 	}
+	return w.lastEnds()
+}
+
+// lastEnds: a last screen has an end without anybody's help.
+func (w *World) lastEnds() error {
+	f := &w.loop.State.Live.Front
+	if f.Last() && !slices.ContainsFunc(w.timers, func(t timer) bool { return t.name == timerLast && w.loop.State.Live.Timers[timerLast] == t.gen }) {
+		return violation("10: the screen %s has no end", f.Phase)
+	}
 	return nil
 }
 
