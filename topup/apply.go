@@ -19,14 +19,19 @@ func unlawful(b entry.Body, format string, a ...any) error {
 // Apply folds one entry in. It refuses what the law does not allow, and then
 // leaves the state as it was.
 func (d *Durable) Apply(body entry.Body) error {
+	if d.Unconfirmed && aboutSale(body) { // DESIGN §4.4: the host must confirm first
+		return unlawful(body, "the journal was restored, and the host has not confirmed it")
+	}
 	switch b := body.(type) {
 	case entry.EpochBegun:
 		d.Epoch, d.Kiosk = b.Epoch, b.Kiosk
 		return nil
 	case entry.Restored:
 		return d.restored(b)
+	case entry.RestoreConfirmed:
+		return d.confirmed(b)
 	case entry.SignedOn:
-		d.Batch = b.Batch
+		d.Batch, d.OffsetMS = b.Batch, b.OffsetMS
 		return nil
 	case entry.STANsReserved:
 		if b.Until <= d.STANUntil {
@@ -34,10 +39,14 @@ func (d *Durable) Apply(body entry.Body) error {
 		}
 		d.STANUntil = b.Until
 		return nil
-	case entry.Started, entry.CardObserved, entry.StaffActed, entry.Checkpoint:
+	case entry.StaffActed:
+		return d.acted(b)
+	case entry.Started, entry.CardObserved, entry.Checkpoint:
 		return nil
 	case entry.SaleOpened:
 		return d.open(b)
+	case entry.RewriteTaken:
+		return d.taken(b)
 	}
 	about, ok := body.(interface{ About() entry.SaleID })
 	if !ok {
@@ -51,6 +60,9 @@ func (d *Durable) Apply(body entry.Body) error {
 		if _, closing := body.(entry.SaleClosed); !closing {
 			return unlawful(body, "sale %s is handed over", s.ID)
 		}
+	}
+	if s.Decided && !afterDecision(body) { // law 3
+		return unlawful(body, "two people have decided about sale %s", s.ID)
 	}
 	if _, writing := body.(entry.WriteStarted); writing && d.otherUnresolved(s) { // law 4
 		return unlawful(body, "another write to the card of sale %s is unknown", s.ID)
@@ -66,13 +78,22 @@ func (d *Durable) Apply(body entry.Body) error {
 	return nil
 }
 
+// afterDecision says that an entry ends what a decided sale still owes.
+func afterDecision(body entry.Body) bool {
+	switch body.(type) {
+	case entry.RefundAcknowledged, entry.ReversalConflict, entry.VoidAcknowledged, entry.SaleClosed:
+		return true
+	}
+	return false
+}
+
 // restored: what the entries so far say may be behind the truth, so it is
 // unconfirmed, and batch and STAN come from a fresh sign-on.
 func (d *Durable) restored(b entry.Restored) error {
 	if len(b.Epoch) != 16 || (b.LastSeq > 0) != (string(b.Epoch) != string(d.Epoch)) || b.LastSeq > 0 && string(b.Was) != string(d.Epoch) {
 		return unlawful(b, "epoch %s after %s in a journal of epoch %s, entry %d", b.Epoch, b.Was, d.Epoch, b.LastSeq)
 	}
-	d.Epoch, d.Batch, d.Unconfirmed = b.Epoch, 0, true
+	d.Epoch, d.Batch, d.Unconfirmed, d.RestoredWhy = b.Epoch, 0, true, b.Why
 	return nil
 }
 
@@ -101,16 +122,8 @@ func (s *Sale) apply(body entry.Body) error {
 		return s.applyWrite(body)
 	case entry.EvidenceHeld, entry.EvidenceRejected, entry.WriteProven, entry.WriteDisproven:
 		return s.applyEvidence(body)
-	case entry.HandedOver:
-		if s.Pay != PayApproved || s.OweReversal {
-			return unlawful(b, "nothing to hand over")
-		}
-		s.HandedOver = true
-	case entry.Decided:
-		if len(b.People) < 2 {
-			return unlawful(b, "decided by %d people", len(b.People))
-		}
-		s.Decided = true
+	case entry.HandedOver, entry.Decided, entry.RefundRequested:
+		return s.applyGivenUp(body)
 	case entry.SaleClosed:
 		if !s.Finished() {
 			return unlawful(b, "sale %s has something open or owed", s.ID)
@@ -150,7 +163,7 @@ func (s *Sale) applyPayment(body entry.Body) error {
 			s.Pay, s.OweReversal = PayWithdrawn, true
 		}
 	case entry.OfferWithdrawn:
-		if !s.Offered() { // law 4: an unknown write is not reversed
+		if !s.Offered() || s.Remote { // law 4: an unknown write is not reversed; law 7: nor what is the host's
 			return unlawful(b, "sale %s is not an offer (payment %d, write %d)", s.ID, s.Pay, s.Write)
 		}
 		s.Pay, s.OweReversal = PayWithdrawn, true
@@ -263,10 +276,10 @@ func (s *Sale) applyAcknowledged(body entry.Body) error {
 		}
 		s.OweReversal, s.Pay, s.ExpectAbsent = false, PayReversed, b.ExpectAbsent
 	case entry.ReversalConflict:
-		if !s.OweReversal {
+		if !s.OweReversal && !s.OweRefund {
 			return unlawful(b, "no reversal is owed")
 		}
-		s.OweReversal, s.Conflict = false, true
+		s.OweReversal, s.OweRefund, s.Decided, s.Conflict = false, false, false, true // a refund that was decided and refused is open again
 	case entry.ConfirmationAcknowledged:
 		if !s.OweConfirm {
 			return unlawful(b, "no confirmation is owed")
@@ -279,10 +292,10 @@ func (s *Sale) applyAcknowledged(body entry.Body) error {
 		}
 		s.OweVoids = slices.Concat(s.OweVoids[:at], s.OweVoids[at+1:])
 	case entry.RefundAcknowledged:
-		if !s.Conflict && s.Pay != PayWithdrawn {
+		if !s.OweRefund {
 			return unlawful(b, "nothing is to be refunded")
 		}
-		s.Pay, s.Conflict, s.OweReversal = PayReversed, false, false
+		s.Pay, s.OweRefund = PayReversed, false
 	default:
 		return unlawful(body, "not an entry about a sale")
 	}

@@ -120,6 +120,9 @@ type (
 	// SignOn asks the host for batch and time. Answer: SignedOn and
 	// LinkChanged.
 	SignOn struct{ STAN uint32 }
+	// ConfirmRestore asks the fleet host what it knows of these open sales, once
+	// it has the whole restored journal. Answer: RestoreAnswered.
+	ConfirmRestore struct{ Open []entry.SaleID }
 )
 
 // SetTimer asks for TimerFired{Name, Gen}; it replaces an older one of that
@@ -137,6 +140,7 @@ const (
 	Reversal     DutyKind = "reversal"
 	Confirmation DutyKind = "confirmation"
 	Void         DutyKind = "void"
+	Refund       DutyKind = "refund"
 )
 
 // Duty names one obligation on the switch link. It is derived from the
@@ -147,18 +151,19 @@ type Duty struct {
 	STAN uint32 // of the message; a reversal has the payment's
 }
 
-func (ReadCard) command()    {}
-func (ProbeCard) command()   {}
-func (Load) command()        {}
-func (Write) command()       {}
-func (Prove) command()       {}
-func (ProbeSlot) command()   {}
-func (ReleaseCard) command() {}
-func (TakeTender) command()  {}
-func (RetryPIN) command()    {}
-func (DropTender) command()  {}
-func (Pay) command()         {}
-func (VerifyTAC) command()   {}
-func (Send) command()        {}
-func (SignOn) command()      {}
-func (SetTimer) command()    {}
+func (ReadCard) command()       {}
+func (ProbeCard) command()      {}
+func (Load) command()           {}
+func (Write) command()          {}
+func (Prove) command()          {}
+func (ProbeSlot) command()      {}
+func (ReleaseCard) command()    {}
+func (TakeTender) command()     {}
+func (RetryPIN) command()       {}
+func (DropTender) command()     {}
+func (Pay) command()            {}
+func (VerifyTAC) command()      {}
+func (Send) command()           {}
+func (SignOn) command()         {}
+func (ConfirmRestore) command() {}
+func (SetTimer) command()       {}

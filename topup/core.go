@@ -24,6 +24,8 @@ type Rules struct {
 	PINs         int         // wrong PINs until the sale ends
 	Writes       uint32      // writes refused by the card until the money goes back
 	Conflicts    int         // refused reversals until people decide
+	HandOverMS   int64       // how long a rewrite waits for its card until the host has it; 0: for ever
+	Terminal     string      // merchant and terminal at the authority, with a slash
 }
 
 // DefaultRules are those of the design.
@@ -54,7 +56,10 @@ type Result struct {
 func (c *Core) Step(s State, ev Event) Result {
 	st := &step{core: c, State: s.Clone()}
 	st.handle(ev)
-	st.closeFinished()
+	if !st.Durable.Unconfirmed {
+		st.returnRemote()
+		st.closeFinished()
+	}
 	st.check(s)
 	if st.err != nil {
 		return Result{State: s, Err: fmt.Errorf("%T: %w", ev, st.err)}
@@ -96,8 +101,10 @@ func (st *step) stan() uint32 {
 		st.reserve()
 	}
 	st.Live.STAN++
-	return (st.Live.STAN-1)%999999 + 1
+	return (st.Live.STAN-1)%stanMax + 1
 }
+
+const stanMax = 999999 // DE11 has six digits, and 0 is none
 
 const stanBlock = 64
 
@@ -131,6 +138,8 @@ func (st *step) closeFinished() {
 
 func ending(s Sale) string {
 	switch {
+	case s.Settled:
+		return "closed before the restore"
 	case s.Decided:
 		return "decided"
 	case s.HandedOver:
@@ -180,9 +189,26 @@ func (st *step) check(before State) {
 			if s := st.Durable.Sales[c.Duty.Sale]; c.Duty.Kind == Reversal && (!s.OweReversal || s.Unresolved() || s.Write == WriteDone) {
 				st.err = fmt.Errorf("reversal of %s is not owed: %w", c.Duty.Sale, ErrUnlawful)
 			}
+			if s := st.Durable.Sales[c.Duty.Sale]; c.Duty.Kind == Refund && (!s.OweRefund || s.OweReversal || s.Write == WriteDone || s.HandedOver) {
+				st.err = fmt.Errorf("refund of %s is not owed: %w", c.Duty.Sale, ErrUnlawful)
+			}
 		}
+	}
+	if acts := st.acts(); st.Durable.Unconfirmed && acts != nil {
+		st.err = fmt.Errorf("%T before the host has confirmed the restored journal: %w", acts, ErrUnlawful)
 	}
 	if writes > 1 {
 		st.err = fmt.Errorf("%d writes in one step: %w", writes, ErrUnlawful)
 	}
+}
+
+// acts gives a command of this step that may move money or value, or ask for it.
+func (st *step) acts() Command {
+	for _, c := range st.commands {
+		switch c.(type) {
+		case ProbeCard, Load, Write, Prove, ProbeSlot, TakeTender, RetryPIN, Pay, Send, VerifyTAC:
+			return c
+		}
+	}
+	return nil
 }

@@ -12,11 +12,20 @@ func (st *step) deskActed(e DeskActed) {
 	case e.Do == "clear" && !c.Active() && c.Phase != Reading:
 		c.Phase, c.Act, c.Reason, c.Notice = Idle, "", "", ""
 		return
-	case !ok || c.Active() || c.Phase == Reading:
+	case !ok || c.Active() || c.Phase == Reading || st.Durable.Unconfirmed:
 		return
 	case st.busyElsewhere(s.ID):
 		c.Notice = "busy-elsewhere"
 		return
+	}
+	if do := st.givenUp(c, s, e.Do, e.Who); do != nil {
+		st.takeOver(s.ID)
+		st.record(entry.StaffActed{Who: e.Who, Did: e.Do, Sale: s.ID})
+		c.Sale, c.Act, c.Reason, c.Notice, c.Amount = s.ID, e.Do, "", "", s.Amount
+		do()
+		return
+	}
+	switch {
 	case e.Do != "withdraw" && (c.Session == 0 || c.Card == nil):
 		c.Notice = "put-card-on-desk"
 		return
@@ -29,7 +38,7 @@ func (st *step) deskActed(e DeskActed) {
 		"rewrite":  func() { c.Phase = Loading; st.do(ReadCard{Place: Desk, Session: c.Session}) },
 		"withdraw": func() { st.moneyBack(c, "cashier", "money-back-pending") },
 	}[e.Do]
-	if do == nil || e.Do == "prove" && s.Write != WriteUnknown || e.Do != "prove" && !s.Offered() {
+	if do == nil || e.Do == "prove" && s.Write != WriteUnknown || e.Do != "prove" && !s.Offered() || e.Do == "withdraw" && s.Remote {
 		c.Notice = "not-possible-now"
 		return
 	}

@@ -19,7 +19,9 @@ type Durable struct {
 
 	// Unconfirmed: the journal was restored, and the host has not said yet what
 	// became of what is open here.
-	Unconfirmed bool `cbor:"7,keyasint,omitempty"`
+	Unconfirmed bool   `cbor:"7,keyasint,omitempty"`
+	RestoredWhy string `cbor:"8,keyasint,omitempty"` // what was found wrong then; for people
+	OffsetMS    int64  `cbor:"9,keyasint,omitempty"` // host clock minus ours when the host last told it; for people
 }
 
 // PayState says where the money of a sale is.
@@ -92,6 +94,14 @@ type Sale struct {
 	Decided      bool `cbor:"28,keyasint"` // by two people; bars any write
 
 	DoneBy string `cbor:"29,keyasint"` // card, tac, log or ledger
+
+	Remote      bool   `cbor:"30,keyasint,omitempty"` // the host's rewrite, taken while its card is here
+	OweRefund   bool   `cbor:"31,keyasint,omitempty"`
+	RefundSTAN  uint32 `cbor:"32,keyasint,omitempty"`
+	RefundBatch uint32 `cbor:"33,keyasint,omitempty"`
+	Proposal    string `cbor:"34,keyasint,omitempty"` // a decision that one person has proposed
+	ProposedBy  string `cbor:"35,keyasint,omitempty"`
+	Settled     bool   `cbor:"36,keyasint,omitempty"` // the host's copy of the journal has it closed
 }
 
 // Offered says that the money is here, the card is not written and nothing is
@@ -100,6 +110,39 @@ func (s Sale) Offered() bool {
 	return s.Pay == PayApproved && !s.HandedOver && !s.Decided && !s.Conflict &&
 		(s.Write == WriteNone || s.Write == WriteRefused || s.Write == WriteDisproven)
 }
+
+// MayHandOver says that the rewrite can be given to the host: nothing of it is
+// under way, owed or held.
+func (s Sale) MayHandOver() bool {
+	_, held := s.Held()
+	return s.Pay == PayApproved && !s.HandedOver && !s.Decided && !s.Conflict && len(s.Duties()) == 0 && !held &&
+		(s.Offered() || s.Write == WriteUnknown)
+}
+
+// MayRefund says that the money may be given back by a refund: it is here, or
+// the host contradicted its reversal, and the value is surely not on the card.
+func (s Sale) MayRefund() bool {
+	if s.Remote || s.HandedOver || s.Decided || s.OweReversal || s.OweRefund {
+		return false
+	}
+	return s.Offered() || s.Conflict && (s.Write == WriteNone || s.Write == WriteRefused || s.Write == WriteDisproven)
+}
+
+// MayDecide says that two people may decide: money is in question, nothing is
+// under way and no evidence waits for its verdict.
+func (s Sale) MayDecide() bool {
+	_, held := s.Held()
+	switch {
+	case s.Remote || s.HandedOver || s.Decided || s.OweReversal || s.OweRefund || held:
+		return false
+	case s.Conflict:
+		return true
+	}
+	return s.Offered() || s.Write == WriteUnknown
+}
+
+// Mine says that a write of this kiosk is the unknown one.
+func (s Sale) Mine() bool { return s.Write == WriteUnknown && s.Attempts > 0 }
 
 // Unresolved says that nobody knows yet whether the write was done.
 func (s Sale) Unresolved() bool {
@@ -138,6 +181,10 @@ func (s Sale) Finished() bool {
 		return false
 	}
 	switch {
+	case s.OweRefund:
+		return false
+	case s.Settled:
+		return true
 	case s.Conflict && !s.Decided:
 		return false
 	case s.HandedOver, s.Decided, s.Write == WriteDone, s.Pay == PayReversed:
@@ -157,6 +204,9 @@ func (s Sale) Duties() []Duty {
 	}
 	for _, v := range s.OweVoids {
 		list = append(list, Duty{Void, s.ID, v.STAN})
+	}
+	if s.OweRefund {
+		list = append(list, Duty{Refund, s.ID, s.RefundSTAN})
 	}
 	return list
 }

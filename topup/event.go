@@ -26,6 +26,15 @@ type (
 		LastSTAN           uint32 // the highest that the host has seen in the batch
 		HostAtMS, OffsetMS int64
 	}
+	// RestoreAnswered answers ConfirmRestore. OK: the host has answered, and no
+	// payment or load that the kiosk asked for before can be approved any more.
+	RestoreAnswered struct {
+		OK    bool
+		Facts entry.RestoreConfirmed // its STANs are not set yet
+	}
+	// RewritesKnown: these rewrites are open at the host, and any kiosk may
+	// finish them.
+	RewritesKnown struct{ Open []Remote }
 	// SignOnFailed: it is tried again.
 	SignOnFailed struct{}
 	// LinkChanged: the switch link is up when a request was just answered.
@@ -177,7 +186,7 @@ type (
 	// LanguageChosen lasts for one passenger.
 	LanguageChosen struct{ Lang string }
 	// DeskActed: the cashier pressed a button about a rewrite. Do is prove,
-	// rewrite or withdraw.
+	// rewrite, withdraw, refund, hand-over, or decide- and a decision.
 	DeskActed struct {
 		Sale entry.SaleID
 		Do   string
@@ -195,31 +204,33 @@ type CardFacts struct {
 	Refused  string // message key: why it cannot be topped up; "" if it can
 }
 
-func (Started) event()        {}
-func (SignedOn) event()       {}
-func (SignOnFailed) event()   {}
-func (LinkChanged) event()    {}
-func (DeviceChanged) event()  {}
-func (TimerFired) event()     {}
-func (CardPresented) event()  {}
-func (CardGone) event()       {}
-func (CardRead) event()       {}
-func (CardFailed) event()     {}
-func (Probed) event()         {}
-func (LoadAnswered) event()   {}
-func (SlotMoved) event()      {}
-func (Wrote) event()          {}
-func (Proved) event()         {}
-func (TACJudged) event()      {}
-func (CounterJudged) event()  {}
-func (TenderSeen) event()     {}
-func (TenderReady) event()    {}
-func (TenderFailed) event()   {}
-func (Paid) event()           {}
-func (Sent) event()           {}
-func (Chosen) event()         {}
-func (Stopped) event()        {}
-func (MoreTime) event()       {}
-func (Dismissed) event()      {}
-func (LanguageChosen) event() {}
-func (DeskActed) event()      {}
+func (Started) event()         {}
+func (SignedOn) event()        {}
+func (SignOnFailed) event()    {}
+func (RestoreAnswered) event() {}
+func (RewritesKnown) event()   {}
+func (LinkChanged) event()     {}
+func (DeviceChanged) event()   {}
+func (TimerFired) event()      {}
+func (CardPresented) event()   {}
+func (CardGone) event()        {}
+func (CardRead) event()        {}
+func (CardFailed) event()      {}
+func (Probed) event()          {}
+func (LoadAnswered) event()    {}
+func (SlotMoved) event()       {}
+func (Wrote) event()           {}
+func (Proved) event()          {}
+func (TACJudged) event()       {}
+func (CounterJudged) event()   {}
+func (TenderSeen) event()      {}
+func (TenderReady) event()     {}
+func (TenderFailed) event()    {}
+func (Paid) event()            {}
+func (Sent) event()            {}
+func (Chosen) event()          {}
+func (Stopped) event()         {}
+func (MoreTime) event()        {}
+func (Dismissed) event()       {}
+func (LanguageChosen) event()  {}
+func (DeskActed) event()       {}

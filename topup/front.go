@@ -16,6 +16,9 @@ const (
 	timerAgain  = "again" // a load that got no answer is tried again
 	timerSignOn = "sign-on"
 	timerOffer  = "offer:"
+
+	timerRestore  = "restore"    // the host has not confirmed the restored journal
+	timerHandOver = "hand-over:" // a rewrite has waited long enough for its card
 )
 
 func (st *step) cardPresented(e CardPresented) {
@@ -74,6 +77,11 @@ func (st *step) cardRead(e CardRead) {
 	case c.Phase != Reading || c.Session != e.Session:
 		return
 	}
+	if st.Durable.Unconfirmed {
+		st.do(ReleaseCard{Place: c.Place})
+		st.clear(c)
+		return
+	}
 	c.Card = &facts
 	if s, ok := st.unfinished(facts.Card); ok {
 		st.keep(s, facts)
@@ -97,6 +105,19 @@ func (st *step) cardRead(e CardRead) {
 	if c.Place == Front && facts.Refused != "" {
 		st.do(ReleaseCard{Place: Front})
 		st.last(c, Declined, facts.Refused, "")
+		return
+	}
+	if r, ok := st.remote(facts.Card); ok {
+		s := st.take(c, r, facts)
+		c.Sale = s.ID
+		if c.Place == Desk {
+			c.Phase = Idle
+			return
+		}
+		st.withdrawOthers()
+		c.Amount, c.Later = s.Amount, true
+		st.offer(s)
+		st.resume(c, s)
 		return
 	}
 	if c.Place == Desk {
@@ -377,6 +398,10 @@ func (st *step) timerFired(name string) {
 		}
 	case name == timerRetry:
 		st.flush()
+	case name == timerRestore:
+		if st.Durable.Unconfirmed {
+			st.askHost()
+		}
 	case name == timerAgain:
 		if c.Phase == Holding && c.Session != 0 {
 			c.Phase = Loading
@@ -384,6 +409,8 @@ func (st *step) timerFired(name string) {
 		}
 	case strings.HasPrefix(name, timerOffer):
 		st.offerEnds(entry.SaleID(strings.TrimPrefix(name, timerOffer)))
+	case strings.HasPrefix(name, timerHandOver):
+		st.waitedLong(entry.SaleID(strings.TrimPrefix(name, timerHandOver)))
 	}
 }
 

@@ -4,6 +4,9 @@ import "buka/internal/entry"
 
 // handle gives each event to the part of the sale that it belongs to.
 func (st *step) handle(ev Event) {
+	if st.Durable.Unconfirmed && aboutMoney(ev) {
+		return
+	}
 	switch e := ev.(type) {
 	case Started:
 		st.started(e)
@@ -11,6 +14,10 @@ func (st *step) handle(ev Event) {
 		st.signedOn(e)
 	case SignOnFailed:
 		st.timer(timerSignOn, 2_000)
+	case RestoreAnswered:
+		st.restoreAnswered(e)
+	case RewritesKnown:
+		st.rewritesKnown(e)
 	case LinkChanged:
 		st.linkChanged(e)
 	case DeviceChanged:
@@ -75,6 +82,16 @@ func (st *step) handle(ev Event) {
 func (st *step) started(e Started) {
 	st.record(entry.Started{Version: e.Version})
 	st.reserve()
+	st.do(SignOn{STAN: st.stan()})
+	if st.Durable.Unconfirmed { // of what is open here nothing is sure
+		st.askHost()
+		return
+	}
+	st.settleOpen()
+}
+
+// settleOpen says what becomes of each open sale after a restart.
+func (st *step) settleOpen() {
 	var last Sale
 	for _, s := range st.Durable.InOrder() {
 		of := entry.Of{Sale: s.ID}
@@ -95,6 +112,7 @@ func (st *step) started(e Started) {
 		if s.Offered() {
 			st.offer(s)
 		}
+		st.waits(s)
 	}
 	switch f := &st.Live.Front; {
 	case last.ID == "":
@@ -103,20 +121,20 @@ func (st *step) started(e Started) {
 	default:
 		st.last(f, Open, "write-unknown", last.ID)
 	}
-	st.do(SignOn{STAN: st.stan()})
 	st.flush()
 }
 
+// clockDriftMS is how far the clocks may drift apart until it is written down
+// again. The host tells its time in whole seconds.
+const clockDriftMS = 5_000
+
 func (st *step) signedOn(e SignedOn) {
 	st.Live.SignedOn = true
-	if e.Batch != st.Durable.Batch {
+	drift := e.OffsetMS - st.Durable.OffsetMS
+	if e.Batch != st.Durable.Batch || max(drift, -drift) > clockDriftMS {
 		st.record(entry.SignedOn{Batch: e.Batch, HostAtMS: e.HostAtMS, OffsetMS: e.OffsetMS})
 	}
-	for st.Live.STAN < e.LastSTAN { // a journal that was restored may lag behind
-		if st.Live.STAN = e.LastSTAN; st.Durable.STANUntil < e.LastSTAN {
-			st.reserve()
-		}
-	}
+	st.skip(e.LastSTAN) // a journal that was restored may lag behind
 	st.touched = true
 	st.flush()
 }

@@ -29,6 +29,13 @@ func (st *step) cardForLoad(c *Console, e CardRead) {
 
 func (st *step) load(c *Console) {
 	s := st.Durable.Sales[c.Sale]
+	if s.Remote && len(s.OweVoids) > 0 { // somebody else's authorisation stands until its void is committed
+		st.do(ReleaseCard{Place: c.Place})
+		st.backToHold(c, "authority-wait")
+		st.timer(timerAgain, 500)
+		st.flush()
+		return
+	}
 	c.Phase, c.Notice = Loading, ""
 	st.calm(c)
 	st.timer(timerAgain, 0)
@@ -108,11 +115,16 @@ func (st *step) loadAnswered(e LoadAnswered) {
 // is a case for the desk.
 func (st *step) moneyBack(c *Console, why, reason string) {
 	id := c.Sale
+	if st.Durable.Sales[id].Remote {
+		st.later(c, "collect-later")
+		return
+	}
 	if st.giveBack(id, why) {
 		st.last(c, Declined, reason, id)
 		st.flush()
 		return
 	}
+	st.waits(st.Durable.Sales[id])
 	st.last(c, Contact, "conflict", id)
 }
 
@@ -147,6 +159,7 @@ func (st *step) loadFailed(c *Console, reason string) {
 	st.do(ReleaseCard{Place: c.Place})
 	if cardRefusals[reason] {
 		st.moneyBack(c, reason, "load-refused-money-back")
+		c.Notice = reason // what of the card it was
 		return
 	}
 	if reason == "unknown-kind" || reason == "unknown-issuer" {
@@ -180,6 +193,7 @@ func (st *step) wrote(e Wrote) {
 		st.record(entry.WriteUnknown{Of: of, SW: e.SW, Why: e.Why})
 		st.timer(timerOffer+string(s.ID), 0)
 		st.last(c, Open, "write-unknown", s.ID)
+		st.waits(st.Durable.Sales[s.ID])
 	}
 }
 

@@ -5,6 +5,9 @@ import "buka/internal/entry"
 // flush sends what is owed, each kind one at a time: a reversal never waits
 // for a confirmation, nor a confirmation for a reversal.
 func (st *step) flush() {
+	if st.Durable.Unconfirmed {
+		return
+	}
 	busy := map[DutyKind]bool{}
 	for d := range st.Live.Sending {
 		busy[d.Kind] = true
@@ -105,6 +108,24 @@ func (st *step) acknowledge(s Sale, d Duty, code string) bool {
 		st.record(entry.VoidAcknowledged{Of: of, Code: code, STAN: d.STAN})
 	case Reversal:
 		return st.reversed(s, d, code)
+	case Refund:
+		return st.refunded(s, d, code)
+	}
+	return true
+}
+
+// refunded: 00 says that the host holds no money of the sale any more. A host
+// that has no such payment, or has it as credited, is a case for people.
+func (st *step) refunded(s Sale, d Duty, code string) bool {
+	of := entry.Of{Sale: s.ID}
+	switch {
+	case code == "00":
+		st.record(entry.RefundAcknowledged{Of: of, Code: code})
+	case code == "12" || code == "25" || code == "64" || code == "C0",
+		st.Live.Tries[d]+1 >= st.core.Rules.Conflicts && declineReason(code) != "bank-unreachable":
+		st.record(entry.ReversalConflict{Of: of, Code: code})
+	default:
+		return false
 	}
 	return true
 }

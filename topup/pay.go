@@ -164,6 +164,11 @@ func (st *step) offer(s Sale) { st.timer(timerOffer+string(s.ID), st.core.Rules.
 // withdraw gives the money back; the entry is durable before the reversal.
 func (st *step) withdraw(c *Console, why, reason string) {
 	id := c.Sale
+	if st.Durable.Sales[id].Remote {
+		st.later(c, "collect-later")
+		return
+	}
+	st.waits(st.Durable.Sales[id])
 	st.do(ReleaseCard{Place: c.Place})
 	if !st.giveBack(id, why) { // too late to reverse: the value stays to be written, and the console is free again
 		st.last(c, Contact, "conflict", id)
@@ -177,11 +182,12 @@ func (st *step) withdraw(c *Console, why, reason string) {
 // longer possible, and the value stays to be written.
 func (st *step) giveBack(id entry.SaleID, why string) bool {
 	s := st.Durable.Sales[id]
-	if !s.Offered() || s.PayBatch != st.Durable.Batch {
+	if !s.Offered() || s.Remote || s.PayBatch != st.Durable.Batch {
 		return false
 	}
 	st.record(entry.OfferWithdrawn{Of: entry.Of{Sale: id}, Why: why})
 	st.timer(timerOffer+string(id), 0)
+	st.timer(timerHandOver+string(id), 0)
 	return true
 }
 

@@ -18,6 +18,9 @@ func (st *step) resolve(c *Console) {
 	}
 	if c.Card != nil {
 		c.Seen.Seen = c.Card.Observed
+		if s.Remote && !s.Mine() { // nobody here knows what its log held before: no record can be called new
+			c.Seen.Before = c.Card.Observed.Log
+		}
 	}
 	st.judge(c)
 }
@@ -25,7 +28,7 @@ func (st *step) resolve(c *Console) {
 // judge asks the family, and does what it wants next.
 func (st *step) judge(c *Console) {
 	s := st.Durable.Sales[c.Sale]
-	if s.Write != WriteUnknown {
+	if !s.Unresolved() || s.Write != WriteUnknown {
 		return
 	}
 	judge, ok := st.core.Judges[s.Card.Family]
@@ -141,7 +144,7 @@ func (st *step) tacJudged(e TACJudged) {
 	duty := Duty{Kind: verification, Sale: e.Sale}
 	delete(st.Live.Sending, duty)
 	s, ok := st.Durable.Sales[e.Sale]
-	if !ok || s.Write != WriteUnknown {
+	if !ok || !s.Unresolved() || s.Write != WriteUnknown {
 		return
 	}
 	held, ok := s.Held()

@@ -43,9 +43,10 @@ var story = map[entry.Kind]entry.Body{
 	entry.KReversalConflict:         entry.ReversalConflict{Of: testOf, Code: "C0"},
 	entry.KConfirmationAcknowledged: entry.ConfirmationAcknowledged{Of: testOf, Code: "00"},
 	entry.KVoidAcknowledged:         entry.VoidAcknowledged{Of: testOf, Code: "00", STAN: 10},
+	entry.KRefundRequested:          entry.RefundRequested{Of: testOf, STAN: 20, Batch: 1, Who: "a"},
 	entry.KRefundAcknowledged:       entry.RefundAcknowledged{Of: testOf, Code: "00"},
 	entry.KHandedOver:               entry.HandedOver{Of: testOf, To: "host"},
-	entry.KDecided:                  entry.Decided{Of: testOf, Decision: "refund in cash", People: []string{"a", "b"}},
+	entry.KDecided:                  entry.Decided{Of: testOf, Decision: topup.PaidOut, People: []string{"a", "b"}},
 }
 
 // paid, written and torn are how a story begins.
@@ -83,6 +84,7 @@ func TestRestartTable(t *testing.T) {
 		func(s topup.Sale) bool { return s.OweConfirm },
 		func(s topup.Sale) bool { return len(s.OweVoids) > 0 },
 		func(s topup.Sale) bool { return s.ID == "" }
+	refund := func(s topup.Sale) bool { return s.OweRefund }
 	held := func(s topup.Sale) bool { _, ok := s.Held(); return ok && s.Unresolved() }
 	type want []func(topup.Sale) bool
 	for name, row := range map[string]struct {
@@ -114,7 +116,9 @@ func TestRestartTable(t *testing.T) {
 		"confirmation-acknowledged": {then(started, entry.KWriteDone, entry.KConfirmationAcknowledged), want{closed}, nil},
 		"void-acknowledged":         {then(started, entry.KWriteRefused, entry.KVoidAcknowledged), want{offered}, want{void}},
 		"reversal-conflict":         {then(paid, entry.KOfferWithdrawn, entry.KReversalConflict), want{open}, want{offered, reversal}},
-		"refund-acknowledged":       {then(paid, entry.KOfferWithdrawn, entry.KReversalConflict, entry.KRefundAcknowledged), want{closed}, nil},
+		"refund-requested":          {then(paid, entry.KOfferWithdrawn, entry.KReversalConflict, entry.KRefundRequested), want{open, refund}, want{offered, reversal}},
+		"refund-acknowledged":       {then(paid, entry.KOfferWithdrawn, entry.KReversalConflict, entry.KRefundRequested, entry.KRefundAcknowledged), want{closed}, nil},
+		"refund refused":            {then(paid, entry.KRefundRequested, entry.KReversalConflict), want{open}, want{offered, reversal, refund}},
 		"decided":                   {then(torn, entry.KDecided), want{closed}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,6 +179,29 @@ func TestUnlawfulEntries(t *testing.T) {
 		"8: a host that denies an approval as no problem": {then(paid, entry.KOfferWithdrawn), entry.ReversalAcknowledged{Of: testOf, Code: "25", ExpectAbsent: true}},
 		"decided by one":                                  {torn, entry.Decided{Of: testOf, People: []string{"a"}}},
 		"decided bars a write":                            {then(paid, entry.KDecided), story[entry.KLoadRequested]},
+		"3: a refund of an unknown write":                 {torn, story[entry.KRefundRequested]},
+		"3: a refund of what is on the card":              {then(started, entry.KWriteDone), story[entry.KRefundRequested]},
+		"3: a refund while a reversal is owed":            {then(paid, entry.KOfferWithdrawn), story[entry.KRefundRequested]},
+		"3: a second refund":                              {then(paid, entry.KRefundRequested), story[entry.KRefundRequested]},
+		"3: a refund that nobody asked for":               {then(paid, entry.KOfferWithdrawn, entry.KReversalConflict), story[entry.KRefundAcknowledged]},
+		"3: writing what is refunded":                     {then(paid, entry.KRefundRequested), story[entry.KLoadRequested]},
+		"3: closing with a refund owed":                   {then(paid, entry.KRefundRequested), entry.SaleClosed{Of: testOf}},
+		"7: handing over a write under way":               {started, story[entry.KHandedOver]},
+		"7: handing over with a void owed":                {then(started, entry.KWriteRefused), story[entry.KHandedOver]},
+		"7: handing over held evidence":                   {then(torn, entry.KEvidenceHeld), entry.HandedOver{Of: testOf, To: "host", Mine: true}},
+		"7: handing over a write as none of ours":         {torn, story[entry.KHandedOver]},
+		"7: handing over what goes back":                  {then(paid, entry.KRefundRequested), story[entry.KHandedOver]},
+		"7: refunding what is handed over":                {then(paid, entry.KHandedOver), story[entry.KRefundRequested]},
+		"7: deciding what is handed over":                 {then(paid, entry.KHandedOver), story[entry.KDecided]},
+		"decided by one twice":                            {torn, entry.Decided{Of: testOf, Decision: topup.PaidOut, People: []string{"a", "a"}}},
+		"decided by nobody":                               {torn, entry.Decided{Of: testOf, Decision: topup.PaidOut, People: []string{"", "a"}}},
+		"decided while evidence is held":                  {then(torn, entry.KEvidenceHeld), story[entry.KDecided]},
+		"decided in the middle of a write":                {started, story[entry.KDecided]},
+		"decided while a reversal is owed":                {then(paid, entry.KOfferWithdrawn), story[entry.KDecided]},
+		"decided as something that nobody knows":          {torn, entry.Decided{Of: testOf, Decision: "forget it", People: []string{"a", "b"}}},
+		"decided to refund without a key":                 {torn, entry.Decided{Of: testOf, Decision: topup.Refunded, People: []string{"a", "b"}}},
+		"an unknown write is written after a decision":    {then(torn, entry.KDecided), story[entry.KWriteDisproven]},
+		"a confirmation of what was not restored":         {paid, entry.RestoreConfirmed{}},
 		"STANs that are reserved already":                 {nil, entry.STANsReserved{Until: 0}},
 	}
 	for name, row := range bad {

@@ -48,6 +48,17 @@ type Live struct {
 	Tries    map[Duty]int      `cbor:"-"` // answers that did not end it, and silences
 	Timers   map[string]uint64 `cbor:"8,keyasint"`
 	Gen      uint64            `cbor:"9,keyasint"`
+	Remote   []Remote          `cbor:"10,keyasint,omitempty"` // never changed in place
+}
+
+// Remote is a rewrite that the host owns and any kiosk may finish.
+type Remote struct {
+	Sale    entry.SaleID   `cbor:"1,keyasint"`
+	Card    entry.Card     `cbor:"2,keyasint"`
+	Amount  money.Fen      `cbor:"3,keyasint"`
+	Slot    entry.Slot     `cbor:"4,keyasint"` // as far as the host knows
+	Origin  string         `cbor:"5,keyasint"`
+	Attempt *entry.Attempt `cbor:"6,keyasint,omitempty"` // a write in doubt; nil: none
 }
 
 func newLive() Live {

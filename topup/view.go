@@ -57,6 +57,9 @@ func (c *Core) Look(s State) View {
 			v.Claim = f.Sale.Claim()
 		}
 	}
+	if v.Screen == "idle" && s.Durable.Unconfirmed {
+		v.Screen, v.Reason = "out-of-service", "recovering"
+	}
 	if v.Screen == "idle" {
 		for _, name := range []string{"journal", "transit"} {
 			if why := s.Live.Devices[name]; why != "" {

@@ -31,21 +31,24 @@ const (
 	KReversalConflict         Kind = "reversal-conflict"
 	KConfirmationAcknowledged Kind = "confirmation-acknowledged"
 	KVoidAcknowledged         Kind = "void-acknowledged"
+	KRefundRequested          Kind = "refund-requested"
 	KRefundAcknowledged       Kind = "refund-acknowledged"
 	KDecided                  Kind = "decided"
 	KSaleClosed               Kind = "sale-closed"
+	KRewriteTaken             Kind = "rewrite-taken"
 )
 
 // Kinds about the kiosk itself.
 const (
-	KEpochBegun    Kind = "epoch-begun"
-	KRestored      Kind = "restored"
-	KStarted       Kind = "started"
-	KSignedOn      Kind = "signed-on"
-	KSTANsReserved Kind = "stans-reserved"
-	KCardObserved  Kind = "card-observed"
-	KStaffActed    Kind = "staff-acted"
-	KCheckpoint    Kind = "checkpoint"
+	KEpochBegun       Kind = "epoch-begun"
+	KRestored         Kind = "restored"
+	KRestoreConfirmed Kind = "restore-confirmed"
+	KStarted          Kind = "started"
+	KSignedOn         Kind = "signed-on"
+	KSTANsReserved    Kind = "stans-reserved"
+	KCardObserved     Kind = "card-observed"
+	KStaffActed       Kind = "staff-acted"
+	KCheckpoint       Kind = "checkpoint"
 )
 
 var bodies = map[Kind]func([]byte) (Body, error){}

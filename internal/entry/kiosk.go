@@ -52,6 +52,9 @@ type StaffActed struct {
 	Who  string `cbor:"1,keyasint" json:"who"`
 	Did  string `cbor:"2,keyasint" json:"did"`
 	Sale SaleID `cbor:"3,keyasint,omitempty" json:"sale,omitempty"`
+
+	// Decision that Who proposes; another person has to agree (Decided).
+	Decision string `cbor:"4,keyasint,omitempty" json:"decision,omitempty"`
 }
 
 // Checkpoint holds the canonical encoding of the state after the entry before
@@ -60,18 +63,20 @@ type Checkpoint struct {
 	State []byte `cbor:"1,keyasint" json:"-"`
 }
 
-func (EpochBegun) Kind() Kind    { return KEpochBegun }
-func (Restored) Kind() Kind      { return KRestored }
-func (Started) Kind() Kind       { return KStarted }
-func (SignedOn) Kind() Kind      { return KSignedOn }
-func (STANsReserved) Kind() Kind { return KSTANsReserved }
-func (CardObserved) Kind() Kind  { return KCardObserved }
-func (StaffActed) Kind() Kind    { return KStaffActed }
-func (Checkpoint) Kind() Kind    { return KCheckpoint }
+func (EpochBegun) Kind() Kind       { return KEpochBegun }
+func (Restored) Kind() Kind         { return KRestored }
+func (RestoreConfirmed) Kind() Kind { return KRestoreConfirmed }
+func (Started) Kind() Kind          { return KStarted }
+func (SignedOn) Kind() Kind         { return KSignedOn }
+func (STANsReserved) Kind() Kind    { return KSTANsReserved }
+func (CardObserved) Kind() Kind     { return KCardObserved }
+func (StaffActed) Kind() Kind       { return KStaffActed }
+func (Checkpoint) Kind() Kind       { return KCheckpoint }
 
 func init() {
 	register[EpochBegun]()
 	register[Restored]()
+	register[RestoreConfirmed]()
 	register[Started]()
 	register[SignedOn]()
 	register[STANsReserved]()

@@ -157,10 +157,14 @@ type OfferWithdrawn struct {
 	Why string `cbor:"2,keyasint" json:"why"`
 }
 
-// HandedOver: the rewrite is the host's; this kiosk never acts on it again.
+// HandedOver: the rewrite is the host's; this kiosk never acts on it again,
+// unless it is given back (RewriteTaken).
 type HandedOver struct {
 	Of
-	To string `cbor:"2,keyasint" json:"to"`
+	To   string `cbor:"2,keyasint" json:"to"`
+	Why  string `cbor:"3,keyasint,omitempty" json:"why,omitempty"`
+	Mine bool   `cbor:"4,keyasint,omitempty" json:"mine,omitempty"` // a write of this kiosk is unknown and goes along
+	From string `cbor:"5,keyasint,omitempty" json:"from,omitempty"` // the kiosk's merchant and terminal at the authority, with a slash
 }
 
 // ReversalAcknowledged: the host committed the reversal. ExpectAbsent: it
@@ -191,6 +195,16 @@ type VoidAcknowledged struct {
 	STAN uint32 `cbor:"3,keyasint" json:"stan"` // which void
 }
 
+// RefundRequested announces a refund (0220): the money can no longer be
+// reversed, or the host contradicted the reversal. The value is surely not on
+// the card.
+type RefundRequested struct {
+	Of
+	STAN  uint32 `cbor:"2,keyasint" json:"stan"` // the key of the refund at the host
+	Batch uint32 `cbor:"3,keyasint" json:"batch"`
+	Who   string `cbor:"4,keyasint" json:"who"`
+}
+
 // RefundAcknowledged: the host committed a refund.
 type RefundAcknowledged struct {
 	Of
@@ -200,8 +214,32 @@ type RefundAcknowledged struct {
 // Decided by two people; it bars any later write.
 type Decided struct {
 	Of
-	Decision string   `cbor:"2,keyasint" json:"decision"`
+	Decision string   `cbor:"2,keyasint" json:"decision"` // credited, paid-out or refund
 	People   []string `cbor:"3,keyasint" json:"people"`
+
+	// The key of the refund that the decision owes; 0: none.
+	RefundSTAN  uint32 `cbor:"4,keyasint,omitempty" json:"refundStan,omitempty"`
+	RefundBatch uint32 `cbor:"5,keyasint,omitempty" json:"refundBatch,omitempty"`
+}
+
+// RewriteTaken: the host owns this rewrite and lets the kiosk finish it, for the
+// card that is on the reader now. Each write still needs the host's MAC2. It
+// goes back by HandedOver, at the latest when the card has gone.
+type RewriteTaken struct {
+	Of
+	Card     Card        `cbor:"2,keyasint" json:"card"`
+	Observed Observation `cbor:"3,keyasint" json:"observed"`
+	Place    string      `cbor:"4,keyasint" json:"place"`
+	Amount   money.Fen   `cbor:"5,keyasint" json:"amount"`
+	Batch    uint32      `cbor:"6,keyasint" json:"batch"` // open now: what is confirmed or voided goes under it
+	Slot     Slot        `cbor:"7,keyasint" json:"slot"`  // as far as the host knows
+	Origin   string      `cbor:"8,keyasint" json:"origin"`
+
+	// The write that somebody began and nobody knows the end of; nil: none.
+	// Confirmation and void of it have their STANs from here on.
+	Attempt     *Attempt `cbor:"9,keyasint,omitempty" json:"attempt,omitempty"`
+	ConfirmSTAN uint32   `cbor:"10,keyasint,omitempty" json:"confirmStan,omitempty"`
+	VoidSTAN    uint32   `cbor:"11,keyasint,omitempty" json:"voidStan,omitempty"`
 }
 
 // SaleClosed: nothing is open and nothing is owed.
@@ -235,6 +273,8 @@ func (ReversalAcknowledged) Kind() Kind     { return KReversalAcknowledged }
 func (ReversalConflict) Kind() Kind         { return KReversalConflict }
 func (ConfirmationAcknowledged) Kind() Kind { return KConfirmationAcknowledged }
 func (VoidAcknowledged) Kind() Kind         { return KVoidAcknowledged }
+func (RefundRequested) Kind() Kind          { return KRefundRequested }
+func (RewriteTaken) Kind() Kind             { return KRewriteTaken }
 func (RefundAcknowledged) Kind() Kind       { return KRefundAcknowledged }
 func (Decided) Kind() Kind                  { return KDecided }
 func (SaleClosed) Kind() Kind               { return KSaleClosed }
@@ -265,7 +305,9 @@ func init() {
 	register[ReversalConflict]()
 	register[ConfirmationAcknowledged]()
 	register[VoidAcknowledged]()
+	register[RefundRequested]()
 	register[RefundAcknowledged]()
+	register[RewriteTaken]()
 	register[Decided]()
 	register[SaleClosed]()
 }

@@ -50,6 +50,9 @@ func TestEveryEntryIsCut(t *testing.T) {
 		entry.KHandedOver:         "needs the host to take the rewrite",
 		entry.KDecided:            "needs two people at the host",
 		entry.KRefundAcknowledged: "needs a refund at the host",
+		entry.KRefundRequested:    "needs a refund at the host",
+		entry.KRestoreConfirmed:   "needs a restored journal",
+		entry.KRewriteTaken:       "needs a rewrite of the host",
 	}
 	for _, k := range entry.Kinds() {
 		files, err := filepath.Glob("testdata/cut-at-" + string(k) + "*.txt")
