@@ -27,6 +27,11 @@ const (
 	// IDName of the small file beside it that says that a journal was begun
 	// here, so that a journal that was deleted is not taken for a new kiosk.
 	IDName = "journal.id"
+	// ArchiveName of the directory beside a journal, or beside its backups, that
+	// holds entries which the journal itself no longer does.
+	ArchiveName = "archive"
+	// AsideName of the directory beside a journal where damaged files are kept.
+	AsideName = "damaged"
 	// SocketName of the socket on which a running station hands out snapshots.
 	SocketName = "journal.sock"
 )
@@ -49,6 +54,12 @@ var (
 	keyTail = []byte("tail")
 	// keyCheckpoint holds the number of the last checkpoint, 0 for none.
 	keyCheckpoint = []byte("checkpoint")
+	// keyEpoch holds the number of the last entry `restored`; none if the epoch
+	// is still the first.
+	keyEpoch = []byte("epoch")
+	// keyAnchor holds where the entries here go on from the archives; none if
+	// they begin with entry 1. The first entry here confirms it.
+	keyAnchor = []byte("anchor")
 	// keyAck holds number and hash of the last entry that the host has
 	// acknowledged. It may lag.
 	keyAck = []byte("acknowledged")

@@ -19,6 +19,10 @@ var (
 	// ErrFailed: a commit failed. Its entries may be durable or not; nothing
 	// can be added until the journal has been closed and opened again.
 	ErrFailed = errors.New("a write to the journal failed and may or may not be durable: open the journal again")
+	// ErrNoRoom: the disk has no room for what is about to begin.
+	ErrNoRoom = errors.New("the disk of the journal is full: make room on it")
+	// ErrNoArchive: the entry is in an archive that is not there.
+	ErrNoArchive = errors.New("its archive is missing: put the directory " + ArchiveName + " of the journal, or of a backup, beside it")
 	// ErrClosed: the journal was closed.
 	ErrClosed = errors.New("the journal is closed")
 )
@@ -31,7 +35,11 @@ type ErrDamaged struct {
 	What   string // what is wrong
 	Seq    uint64 // the entry that it is about; 0 when it is about none
 	Advice string // what a person should do
-	cause  error
+	Person bool   // only a person can decide: no backup may stand in for this file
+	// Archive: it is about an archive, history that the host has; the journal
+	// itself is well.
+	Archive bool
+	cause   error
 }
 
 func (e *ErrDamaged) Error() string {
@@ -39,7 +47,11 @@ func (e *ErrDamaged) Error() string {
 	if e.Seq > 0 {
 		at = fmt.Sprintf(" at entry %d", e.Seq)
 	}
-	return fmt.Sprintf("journal %s is damaged%s: %s; %s", e.Path, at, e.What, e.Advice)
+	what := "journal"
+	if e.Archive {
+		what = "archive"
+	}
+	return fmt.Sprintf("%s %s is damaged%s: %s; %s", what, e.Path, at, e.What, e.Advice)
 }
 
 func (e *ErrDamaged) Unwrap() error { return e.cause }
@@ -49,9 +61,19 @@ func damaged(seq uint64, format string, args ...any) *ErrDamaged {
 	return &ErrDamaged{Seq: seq, What: err.Error(), Advice: adviceDamaged, cause: errors.Unwrap(err)}
 }
 
+// Restorable says whether a backup may stand in for a journal that could not be
+// opened or verified: it is damaged or gone. A disk that cannot be read, another
+// kiosk's journal or a lock are none of that: a person has to look.
+func Restorable(err error) bool {
+	if d := (*ErrDamaged)(nil); errors.As(err, &d) {
+		return !d.Person && !d.Archive
+	}
+	return errors.Is(err, ErrLost)
+}
+
 // at names the file in an error about damage.
 func at(path string, err error) error {
-	if d := (*ErrDamaged)(nil); errors.As(err, &d) {
+	if d := (*ErrDamaged)(nil); errors.As(err, &d) && d.Path == "" {
 		d.Path = path
 	}
 	return err

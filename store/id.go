@@ -22,9 +22,9 @@ type identity struct {
 // checkID compares journal.id with the journal, and writes it if a crash came
 // in between or it cannot be read: it only guards against a journal that is
 // gone, and this one is here.
-func (s *Store) checkID(rep *Report) error {
+func (s *Store) checkID(rep *Report, was string) error {
 	is := identity{Epoch: hexEpoch(rep.Epoch), Kiosk: rep.Kiosk}
-	fits, err := is.check(s.path)
+	fits, err := is.check(s.path, was)
 	switch {
 	case fits || errors.As(err, new(*ErrDamaged)):
 		return err
@@ -35,8 +35,9 @@ func (s *Store) checkID(rep *Report) error {
 }
 
 // check says whether the journal.id beside a journal names it. It gives
-// *ErrDamaged if it names another one.
-func (is identity) check(path string) (fits bool, err error) {
+// *ErrDamaged if it names another one; not if it names the epoch before the
+// journal's last restore, which a crash kept from writing the new one.
+func (is identity) check(path, before string) (fits bool, err error) {
 	was, err := readID(idPath(path))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -45,8 +46,10 @@ func (is identity) check(path string) (fits bool, err error) {
 		return false, err
 	case was == is:
 		return true, nil
+	case before != "" && was == (identity{Epoch: before, Kiosk: is.Kiosk}):
+		return false, nil
 	}
-	return false, &ErrDamaged{
+	return false, &ErrDamaged{Person: true,
 		What: fmt.Sprintf("it is of epoch %s, but in this directory epoch %s was begun: this is another journal's file", is.Epoch, was.Epoch),
 		Advice: "nothing was changed: put the right file back; if this one was put here on purpose, without a restore, " +
 			"ask the host what it knows of both, then remove " + IDName}
@@ -94,15 +97,28 @@ func writeFile(path string, data []byte) error {
 	return syncDir(filepath.Dir(path))
 }
 
-// makeDir makes a directory whose name survives a power cut too.
+// makeDir makes a directory whose name survives a power cut too. It may be there
+// already and yet not be durable: the one who made it need not have synced it,
+// nor the ones above it.
 func makeDir(path string) error {
-	if there, err := exists(path); there || err != nil {
-		return err
-	}
 	if err := os.MkdirAll(path, 0o700); err != nil {
 		return err
 	}
-	return syncDir(filepath.Dir(path))
+	path = filepath.Clean(path)
+	for above := filepath.Dir(path); above != path && sameDevice(above, path); above = filepath.Dir(path) {
+		if err := syncDir(above); errors.Is(err, fs.ErrPermission) {
+			return nil // not ours: it was there before us
+		} else if err != nil {
+			return err
+		}
+		path = above
+	}
+	return nil
+}
+
+func sameDevice(a, b string) bool {
+	var sa, sb unix.Stat_t
+	return unix.Stat(a, &sa) == nil && unix.Stat(b, &sb) == nil && sa.Dev == sb.Dev
 }
 
 func syncDir(path string) error {
@@ -128,7 +144,11 @@ func openLocked(path string, wait time.Duration) (*os.File, error) {
 	for deadline := time.Now().Add(wait); ; time.Sleep(20 * time.Millisecond) {
 		err := lock(file, unix.LOCK_EX)
 		if err == nil {
-			return file, nil
+			if still, err := isStill(file, path); still || err != nil {
+				return file, err
+			}
+			file.Close() // another file took its name while we waited
+			return openLocked(path, time.Until(deadline))
 		}
 		if !errors.Is(err, ErrLocked) || time.Now().After(deadline) {
 			file.Close()
@@ -136,6 +156,22 @@ func openLocked(path string, wait time.Duration) (*os.File, error) {
 		}
 	}
 }
+
+// isStill says whether a file still has its name: a compaction or a restore
+// puts another one in its place.
+func isStill(file *os.File, path string) (bool, error) {
+	now, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	was, err := file.Stat()
+	return err == nil && os.SameFile(was, now), err
+}
+
+const lockExclusive = unix.LOCK_EX
 
 // lock takes a lock without waiting.
 func lock(file *os.File, how int) error {

@@ -30,6 +30,8 @@ type Options struct {
 	// It stops at the last checkpoint. 0: 65,536, a fraction of a second.
 	// What lies before is checked when it is read, and by Verify.
 	OpenVerify uint64
+
+	step func(name string) error // tests stop here: after each durable step of what changes files
 }
 
 // Report of what Open found.
@@ -38,6 +40,7 @@ type Report struct {
 	Epoch        [16]byte
 	Kiosk        string
 	Entries      uint64
+	Archived     uint64 // entries up to here are in archives; 0: none
 	VerifiedFrom uint64 // entries from here on were checked
 	Checkpoint   uint64 // number of the last one; 0: none
 	Recovered    int    // entries of a last commit whose meta page was damaged, found and kept
@@ -56,6 +59,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.OpenVerify == 0 {
 		o.OpenVerify = 1 << 16
+	}
+	if o.step == nil {
+		o.step = func(string) error { return nil }
 	}
 	return o
 }
@@ -107,6 +113,9 @@ func Open(path string, o Options) (*Store, Report, error) {
 		file.Close() // also when bbolt has closed it already
 		return nil, rep, at(path, err)
 	}
+	if err := s.tidy(); err != nil {
+		return nil, rep, errors.Join(err, s.Close())
+	}
 	rep.Created = created
 	for _, note := range rep.Notes {
 		o.Logger.Warn("journal opened with a remark", "path", path, "remark", note)
@@ -121,8 +130,8 @@ func openFile(path string, file *os.File, o Options) (*Store, Report, error) {
 	}
 	options := boltOptions()
 	options.OpenFile = func(string, int, fs.FileMode) (*os.File, error) { return file, nil }
-	s := &Store{file: file, clock: o.Clock, log: o.Logger, pageSize: found.current.pageSize}
-	s.Reader = Reader{path: path, look: s.state}
+	s := &Store{file: file, clock: o.Clock, log: o.Logger, step: o.step, pageSize: found.current.pageSize}
+	s.Reader = Reader{path: path, look: s.state, archives: archivesOf(path)}
 	err = guarded("open the journal", func() (err error) {
 		s.bolt, err = bolt.Open(path, 0o600, options)
 		return err
@@ -137,6 +146,23 @@ func openFile(path string, file *os.File, o Options) (*Store, Report, error) {
 		return nil, rep, err
 	}
 	return s, rep, nil
+}
+
+// tidy removes what a crash left of a file that never got the journal's name,
+// and verifies everything if somebody said that it needs that.
+func (s *Store) tidy() error {
+	for _, path := range []string{compactPath(s.path), restorePath(s.path)} {
+		if err := removeIfThere(path); err != nil {
+			s.log.Warn("what a crash left was not removed", "err", err)
+		}
+	}
+	if !suspected(s.path) {
+		return nil
+	}
+	if err := s.Verify(context.Background(), nil); err != nil && (Restorable(err) || !errors.As(err, new(*ErrDamaged))) {
+		return err
+	}
+	return removeIfThere(markPath(s.path))
 }
 
 // checkFile looks at a file before it is mapped: a page beyond its end would
@@ -164,14 +190,19 @@ func checkPages(src io.ReaderAt, size int64) (metas, error) {
 
 // begin reads what a new Store must know and checks what Open promises.
 func (s *Store) begin(found metas, o Options) (rep Report, err error) {
+	was := ""
 	err = s.state(func(v view) error {
-		begun, err := v.first()
+		a, err := v.anchor()
 		if err != nil {
 			return err
 		}
-		rep.Epoch, rep.Kiosk = [16]byte(begun.Epoch), begun.Kiosk
-		if o.Kiosk != "" && o.Kiosk != begun.Kiosk {
-			return fmt.Errorf("%w (journal: %q, configuration: %q)", ErrOtherKiosk, begun.Kiosk, o.Kiosk)
+		is, err := v.origin()
+		if err != nil {
+			return err
+		}
+		rep.Epoch, rep.Kiosk, rep.Archived, was = is.epoch, is.kiosk, a.Seq, is.was.String()
+		if o.Kiosk != "" && o.Kiosk != is.kiosk {
+			return fmt.Errorf("%w (journal: %q, configuration: %q)", ErrOtherKiosk, is.kiosk, o.Kiosk)
 		}
 		if s.tail, err = v.tail(); err != nil {
 			return err
@@ -183,7 +214,7 @@ func (s *Store) begin(found metas, o Options) (rep Report, err error) {
 		if !byKey {
 			rep.Notes = append(rep.Notes, "the mark of the last checkpoint was wrong; the checkpoint was found by reading everything")
 		}
-		rep.VerifiedFrom = max(s.checkpoint, 1)
+		rep.VerifiedFrom = max(s.checkpoint, a.Seq+1)
 		if s.tail.seq > o.OpenVerify {
 			rep.VerifiedFrom = max(rep.VerifiedFrom, s.tail.seq-o.OpenVerify+1)
 		}
@@ -197,7 +228,7 @@ func (s *Store) begin(found metas, o Options) (rep Report, err error) {
 		err = s.recover(found, &rep)
 	}
 	if err == nil {
-		err = s.checkID(&rep)
+		err = s.checkID(&rep, was)
 	}
 	rep.Entries, rep.Checkpoint = s.tail.seq, s.checkpoint
 	return rep, err

@@ -14,19 +14,21 @@ import (
 // Reader reads a journal, a live one (Store) or a copy (Snapshot). It is safe
 // for use from several goroutines, beside the one that appends.
 type Reader struct {
-	path string
-	look func(func(view) error) error // runs a function on one consistent state
+	path     string
+	look     func(func(view) error) error // runs a function on one consistent state
+	archives *archives                    // of entries that the journal no longer holds
 }
 
 // Read gives the stored bytes of the entries from number from up, each checked
 // against the one before it: at most max entries, and no more than maxBytes in
 // all except that the first is given whatever its size. Past the end it gives
 // none. Where there is damage it ends before it, and the next Read says so.
-func (r Reader) Read(from uint64, max int, maxBytes int) (raws [][]byte, err error) {
+func (r Reader) Read(from uint64, most int, maxBytes int) (raws [][]byte, err error) {
 	size := 0
+	from = max(from, 1)
 	err = r.look(func(v view) error {
 		return v.each(from, func(_ entry.Entry, raw []byte) error {
-			if len(raws) >= max || len(raws) > 0 && size+len(raw) > maxBytes {
+			if len(raws) >= most || len(raws) > 0 && size+len(raw) > maxBytes {
 				return errStop
 			}
 			size += len(raw)
@@ -34,6 +36,9 @@ func (r Reader) Read(from uint64, max int, maxBytes int) (raws [][]byte, err err
 			return nil
 		})
 	})
+	if gone := (archivedError{}); errors.As(err, &gone) {
+		return r.archives.read(from, gone.upTo, most, maxBytes)
+	}
 	if len(raws) > 0 && errors.As(err, new(*ErrDamaged)) {
 		return raws, nil
 	}
@@ -85,6 +90,9 @@ func (r Reader) Entry(seq uint64) (e entry.Entry, raw []byte, hash entry.Hash, e
 		hash = p.hash
 		return v.confirms(p)
 	})
+	if gone := (archivedError{}); errors.As(err, &gone) {
+		return r.archives.entry(seq, gone.upTo)
+	}
 	return e, raw, hash, at(r.path, err)
 }
 
@@ -100,10 +108,12 @@ func (r Reader) Mark() (seq uint64, hash entry.Hash, err error) {
 	return seq, hash, at(r.path, err)
 }
 
-// Begun gives the first entry: epoch and kiosk of the journal.
+// Begun gives the kiosk of the journal and its epoch: the first one, or that
+// of the last restore.
 func (r Reader) Begun() (begun entry.EpochBegun, err error) {
 	err = r.look(func(v view) error {
-		begun, err = v.first()
+		o, err := v.origin()
+		begun = entry.EpochBegun{Epoch: o.epoch[:], Kiosk: o.kiosk}
 		return err
 	})
 	return begun, at(r.path, err)
@@ -116,19 +126,47 @@ func (r Reader) VerifyTail(n uint64) error {
 		if err != nil {
 			return err
 		}
-		from := uint64(1)
+		a, err := v.anchor()
+		if err != nil {
+			return err
+		}
+		from := a.Seq + 1
 		if tail.seq > n {
-			from = tail.seq - n + 1
+			from = max(from, tail.seq-n+1)
 		}
 		_, err = v.verifyFrom(from, tail)
 		return err
 	}))
 }
 
-// Verify reads the whole file: every page, every entry, the marks. It may run
-// beside appends; as long as it runs, the file grows instead of using free
-// pages again. progress, which may be nil, is told how many entries are done.
+// Verify reads the whole journal: the archives, then every page, every entry
+// and the marks of the file. It may run beside appends; as long as it is in the
+// file, that grows instead of using free pages again. progress, which may be
+// nil, is told how many entries are done; it may sleep.
 func (r Reader) Verify(ctx context.Context, progress func(done, total uint64)) error {
+	var a anchor
+	var total uint64
+	err := r.look(func(v view) (err error) {
+		if a, err = v.anchor(); err != nil {
+			return err
+		}
+		tail, err := v.tail()
+		total = tail.seq
+		return err
+	})
+	if err != nil {
+		return at(r.path, err)
+	}
+	if a.Seq > 0 {
+		tell := func(done uint64) {
+			if progress != nil {
+				progress(done, total)
+			}
+		}
+		if err := r.archives.verify(ctx, a, tell); err != nil {
+			return err
+		}
+	}
 	return at(r.path, r.look(func(v view) error { return v.verify(ctx, progress) }))
 }
 
@@ -157,10 +195,19 @@ func (v view) verify(ctx context.Context, progress func(done, total uint64)) err
 	if err != nil {
 		return err
 	}
-	if _, err := v.first(); err != nil {
+	a, err := v.anchor()
+	if err != nil {
 		return err
 	}
-	var p point
+	is, err := v.origin()
+	if err != nil {
+		return err
+	}
+	p := a.point()
+	said := origin{kiosk: a.Kiosk}
+	if a.Seq > 0 {
+		said.epoch = [16]byte(a.Epoch)
+	}
 	var checkpoint uint64
 	c := newChecker(ctx, v.pages, true)
 	c.item = func(bucket, key, raw []byte) error {
@@ -177,7 +224,7 @@ func (v view) verify(ctx context.Context, progress func(done, total uint64)) err
 		if progress != nil && p.seq%4096 == 0 {
 			progress(p.seq, tail.seq)
 		}
-		return nil
+		return said.follow(e)
 	}
 	if err := c.run(v.root, v.freelist); err != nil {
 		return err
@@ -189,6 +236,9 @@ func (v view) verify(ctx context.Context, progress func(done, total uint64)) err
 		return err
 	} else if !byKey || found != checkpoint {
 		return damaged(checkpoint, "the mark of the last checkpoint names entry %d", found)
+	}
+	if is.kiosk != said.kiosk || is.epoch != said.epoch || is.restored != said.restored {
+		return damaged(said.restored, "the mark of the epoch names entry %d", is.restored)
 	}
 	if _, err := v.acknowledged(); err != nil {
 		return err

@@ -54,7 +54,7 @@ func OpenSnapshot(path string) (*Snapshot, error) {
 		return nil, fmt.Errorf("room for a copy of the journal: %w", err)
 	}
 	s := &Snapshot{file: tmp}
-	s.Reader = Reader{path: path, look: func(fn func(view) error) error { return fn(s.found.current.view(tmp)) }}
+	s.Reader = Reader{path: path, archives: archivesOf(path), look: func(fn func(view) error) error { return fn(s.found.current.view(tmp)) }}
 	if err := s.load(); err != nil {
 		tmp.Close()
 		return nil, at(path, err)
@@ -93,6 +93,11 @@ func copyFile(to *os.File, path string) error {
 	defer from.Close()
 	if err := lock(from, unix.LOCK_SH); err != nil {
 		return err
+	}
+	if still, err := isStill(from, path); err != nil {
+		return err
+	} else if !still {
+		return ErrLocked // another file took its name: look again
 	}
 	return restart(to, func() error {
 		_, err := io.Copy(to, from)
@@ -145,10 +150,20 @@ func (s *Snapshot) Verify(ctx context.Context, progress func(done, total uint64)
 		return err
 	}
 	is := identity{Epoch: begun.Epoch.String(), Kiosk: begun.Kiosk}
-	if _, err := is.check(s.path); errors.As(err, new(*ErrDamaged)) {
+	if _, err := is.check(s.path, s.wasEpoch()); errors.As(err, new(*ErrDamaged)) {
 		return at(s.path, err) // a file that is not there or cannot be read says nothing about the journal
 	}
 	return at(s.path, s.secondOpinion())
+}
+
+// wasEpoch gives the epoch before the last restore, "" if there was none.
+func (s *Snapshot) wasEpoch() (was string) {
+	_ = s.look(func(v view) error {
+		o, err := v.origin()
+		was = o.was.String()
+		return err
+	})
+	return was
 }
 
 func (s *Snapshot) secondOpinion() error {

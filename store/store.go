@@ -5,12 +5,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"sync"
 	"time"
 
 	bolt "go.etcd.io/bbolt"
-	"golang.org/x/sys/unix"
 
 	"buka/internal/entry"
 )
@@ -26,6 +24,8 @@ type Store struct {
 	pageSize int
 	clock    func() time.Time
 	log      *slog.Logger
+	step     func(name string) error
+	keep     sync.Mutex // one of Archive, Compact at a time
 
 	use sync.RWMutex // held for reading by every call, for writing by Close
 
@@ -35,6 +35,7 @@ type Store struct {
 	failed     error
 	tail       point
 	checkpoint uint64
+	secured    int64 // the file has blocks up to here
 }
 
 // Tail gives number and hash of the last entry, without touching the disk.
@@ -58,6 +59,11 @@ func (s *Store) Failed() error {
 func (s *Store) Append(bodies ...entry.Body) ([]entry.Entry, error) {
 	if len(bodies) == 0 || len(bodies) > maxBodies {
 		return nil, fmt.Errorf("append %d entries: from 1 to %d are possible", len(bodies), maxBodies)
+	}
+	for _, b := range bodies {
+		if b.Kind() == entry.KRestored { // the mark of the epoch belongs to it
+			return nil, fmt.Errorf("append %s: only a restore writes it", entry.KRestored)
+		}
 	}
 	s.write.Lock()
 	defer s.write.Unlock()
@@ -182,15 +188,6 @@ func (s *Store) Stats() (st Stats, err error) {
 	return st, at(s.path, err)
 }
 
-// Room gives the bytes that the journal's disk has left for us.
-func (s *Store) Room() (uint64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(filepath.Dir(s.path), &st); err != nil {
-		return 0, fmt.Errorf("room on the journal's disk: %w", err)
-	}
-	return st.Bavail * uint64(st.Bsize), nil
-}
-
 // Close waits for the calls that are under way and gives the file free.
 func (s *Store) Close() error {
 	s.mu.Lock()
@@ -210,6 +207,11 @@ func (s *Store) Close() error {
 func (s *Store) state(fn func(view) error) error {
 	s.use.RLock()
 	defer s.use.RUnlock()
+	return s.held(fn)
+}
+
+// held is state for a caller that holds s.use.
+func (s *Store) held(fn func(view) error) error {
 	for try := 0; ; try++ {
 		tx, err := s.bolt.Begin(false)
 		if errors.Is(err, bolt.ErrDatabaseNotOpen) {

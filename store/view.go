@@ -144,6 +144,15 @@ func (v view) before(seq uint64) (point, error) {
 	if seq <= 1 {
 		return point{}, nil
 	}
+	a, err := v.anchor()
+	switch {
+	case err != nil:
+		return point{}, err
+	case seq-1 == a.Seq:
+		return a.point(), nil
+	case seq-1 < a.Seq:
+		return point{}, archivedError{a}
+	}
 	raw, err := v.get(seq - 1)
 	if err != nil {
 		return point{}, err
@@ -174,25 +183,6 @@ func (v view) each(from uint64, fn func(e entry.Entry, raw []byte) error) error 
 	})
 }
 
-// first gives the entry that every journal begins with.
-func (v view) first() (begun entry.EpochBegun, err error) {
-	err = v.each(1, func(e entry.Entry, _ []byte) error {
-		body, err := e.Body()
-		if err != nil {
-			return damaged(1, "it cannot be read: %w", err)
-		}
-		var ok bool
-		if begun, ok = body.(entry.EpochBegun); !ok || len(begun.Epoch) != 16 {
-			return damaged(1, "the journal does not begin with %s", entry.KEpochBegun)
-		}
-		return errStop
-	})
-	if err == nil && begun.Epoch == nil {
-		err = damaged(1, "the entry is missing")
-	}
-	return begun, err
-}
-
 // checkpoint gives the number of the last checkpoint, 0 for none. It is found
 // by its key; if the key is wrong, by reading everything.
 func (v view) checkpoint() (seq uint64, byKey bool, err error) {
@@ -210,8 +200,12 @@ func (v view) checkpoint() (seq uint64, byKey bool, err error) {
 			return seq, true, nil
 		}
 	}
+	a, err := v.anchor()
+	if err != nil {
+		return 0, false, err
+	}
 	seq = 0
-	err = v.each(1, func(e entry.Entry, _ []byte) error {
+	err = v.each(a.Seq+1, func(e entry.Entry, _ []byte) error {
 		if e.Kind == entry.KCheckpoint {
 			seq = e.Seq
 		}
@@ -240,8 +234,14 @@ func (v view) acknowledged() (point, error) {
 		return point{}, err
 	}
 	p, ok := parsePoint(b)
-	if ok && p.seq > 0 {
+	a, err := v.anchor()
+	switch {
+	case err != nil:
+		return point{}, err
+	case ok && p.seq > a.Seq:
 		err = v.holds(p)
+	case ok && p.seq == a.Seq:
+		ok = p == a.point()
 	}
 	if d := (*ErrDamaged)(nil); !ok || p.seq == 0 || errors.As(err, &d) {
 		return point{}, damaged(0, "the mark of what the host has acknowledged is wrong")

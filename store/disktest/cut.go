@@ -86,8 +86,8 @@ func (l *content) piecewise(ch change, unit int, c chance) {
 		at := ch.off + int64(n)
 		part := ch.data[n:min(len(ch.data), n+unit-int(at%int64(unit)))]
 		switch {
-		case unit == sectorBytes && c.IntN(8) == 0:
-			l.tear(part, at, c)
+		case unit == sectorBytes && (n == 0 && c.IntN(2) == 0 || c.IntN(8) == 0):
+			l.tear(part, at, c) // the first more often: there is the head of a page
 		case c.hits():
 			l.write(part, at)
 			l.Size = max(l.Size, at+int64(len(part)))

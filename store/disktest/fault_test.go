@@ -1,0 +1,172 @@
+package disktest
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+	"testing"
+
+	"buka/store"
+)
+
+// names says whether an error tells a person what the disk said. bbolt does not
+// wrap all of it.
+func names(err error, errno syscall.Errno) bool {
+	return errors.Is(err, errno) || strings.Contains(err.Error(), errno.Error())
+}
+
+// faulty is a life whose disk fails at some call.
+type faulty struct {
+	*life
+	err    error // of what failed; nil: nothing has noticed
+	struck int
+}
+
+func (f *faulty) run(fault Fault) error {
+	d, err := disks.New()
+	if err != nil {
+		return err
+	}
+	f.life = newLife(d, nil)
+	if err := d.Arm(fault); err != nil {
+		return err
+	}
+	if _, f.err = f.open(); f.err == nil {
+		f.err = f.work(5, 0)
+	}
+	st, err := d.Look()
+	f.struck = st.Struck
+	return err
+}
+
+// stopped: after a commit that failed nothing may be added, and what was
+// acknowledged is still read.
+func (f *faulty) stopped(fault Fault) error {
+	if !names(f.err, fault.Errno) {
+		return fmt.Errorf("it does not say what the disk said: %w", f.err)
+	}
+	if f.s == nil || !errors.Is(f.err, store.ErrFailed) {
+		return nil
+	}
+	if _, err := f.s.Append(body(1)); !errors.Is(err, store.ErrFailed) {
+		return fmt.Errorf("after a commit that failed another is taken: %v", err)
+	}
+	if f.s.Failed() == nil {
+		return errors.New("a commit has failed and the store does not say so")
+	}
+	for i, want := range f.known {
+		if _, _, hash, err := f.s.Entry(uint64(i + 1)); err != nil || hash != want {
+			return fmt.Errorf("entry %d after a commit that failed: %w", i+1, err)
+		}
+	}
+	return nil
+}
+
+// again opens the journal on the same disk, which works again, without a power
+// cut: what the page cache shows is what it believes. Then the power goes.
+func (f *faulty) again(fault Fault) error {
+	if err := f.disk.Arm(Fault{}); err != nil {
+		return err
+	}
+	n, err := f.resumed(f.disk)
+	if err != nil {
+		return fmt.Errorf("opened again on the same disk: %w", err)
+	}
+	if err := n.work(2, 500); err != nil {
+		return err
+	}
+	if err := n.close(); err != nil {
+		return err
+	}
+	calls, err := f.disk.Count()
+	if err != nil {
+		return err
+	}
+	for _, how := range []Survive{None, All, Torn} {
+		left, _, err := f.disk.Cut(-1, how, fault.Seed)
+		if err != nil {
+			return err
+		}
+		last, err := n.next(left, calls)
+		if err = errors.Join(err, last.end()); err != nil {
+			return fmt.Errorf("after work on the same disk and a power cut (%v survives): %w", how, err)
+		}
+	}
+	return nil
+}
+
+// resumed opens what a failed life has left on a disk.
+func (f *faulty) resumed(d *Disk) (*life, error) {
+	const atTheEnd = 1 << 30
+	must, _ := f.promised(atTheEnd)
+	if len(f.steps) > 0 {
+		if last := &f.steps[len(f.steps)-1]; last.end < 0 {
+			last.tail = must + last.size
+		}
+	}
+	return f.next(d, atTheEnd)
+}
+
+func (f *faulty) cut(how Survive, seed uint64) error {
+	left, _, err := f.disk.Cut(-1, how, seed)
+	if err != nil {
+		return err
+	}
+	n, err := f.resumed(left)
+	return errors.Join(err, n.end())
+}
+
+// TestFaultAtEveryCall: every call fails once, or from then on, with each error;
+// the journal says so, takes nothing more, and is whole when it is opened again:
+// at once on the same disk, and after a power cut.
+func TestFaultAtEveryCall(t *testing.T) {
+	for _, c := range []Fault{
+		{Errno: syscall.EIO}, {Errno: syscall.EIO, Stay: true}, {Errno: syscall.ENOSPC}, {Errno: syscall.ENOSPC, Stay: true}, {Errno: syscall.EROFS, Stay: true},
+	} {
+		t.Run(fmt.Sprintf("%v stay=%v", c.Errno, c.Stay), func(t *testing.T) {
+			noticed, at := 0, 1
+			for ; ; at++ {
+				fault := c
+				fault.At, fault.Seed = at, uint64(at)
+				var f faulty
+				must(t, f.run(fault))
+				if f.struck > 0 && f.err == nil && f.notes == 0 {
+					st, _ := f.disk.Look()
+					t.Errorf("call %d (%v) fails and nobody notices", at, tailOf(st.Calls, min(at, len(st.Calls))))
+				}
+				if f.err != nil {
+					noticed++
+					if err := f.after(fault); err != nil {
+						st, _ := f.disk.Look()
+						t.Errorf("call %d (%v) fails: %v", at, tailOf(st.Calls, min(at, len(st.Calls))), err)
+					}
+				}
+				done := f.struck == 0 && f.err == nil
+				st, err := f.disk.Look()
+				must(t, err)
+				must(t, f.end())
+				if done && st.Since < at {
+					break
+				}
+			}
+			if noticed < 40 {
+				t.Errorf("only %d of %d calls have failed", noticed, at)
+			}
+			t.Logf("%d calls, %d failures", at-1, noticed)
+		})
+	}
+}
+
+func (f *faulty) after(fault Fault) error {
+	if err := f.stopped(fault); err != nil {
+		return err
+	}
+	_ = f.close() // may say again what is wrong
+	for i, how := range []Survive{None, All, Subset, Torn} {
+		if err := f.cut(how, uint64(100*fault.At+i)); err != nil {
+			return fmt.Errorf("after a power cut (%v survives): %w", how, err)
+		}
+	}
+	return f.again(fault)
+}
