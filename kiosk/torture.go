@@ -7,18 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"buka/cardio/apdu"
-	"buka/cardio/pboc"
-	"buka/internal/entry"
 	"buka/topup/sim"
+	"buka/topup/sim/realpboc"
 )
 
 // realFamily puts the real family's judge and table of outcomes into a model
 // world.
-func realFamily(o *sim.Options) {
-	o.Judge = pboc.Judge
-	o.Outcome = func(sw uint16) entry.Outcome { return pboc.WriteOutcome(apdu.SW(sw)) }
-}
+func realFamily(o *sim.Options) { realpboc.Family(o) }
 
 func tortureCommand() *cobra.Command {
 	p := sim.Plan{Options: sim.Options{Cards: 3}}
@@ -27,8 +22,9 @@ func tortureCommand() *cobra.Command {
 		Use:   "torture [--sales N] [--seed S] [--faults LIST]",
 		Short: "random sales under random faults in a model world",
 		Long: `Plays random sales under random faults in a single-threaded model of cards,
-host, links, journal, passengers and power, around the real decisions about
-money, and holds every state against the law (docs/money.md). Prints one JSON
+kiosks, host, links, journal, passengers, cashiers and power, around the real
+decisions about money and the real conversation with a card, and holds every
+state against the law (docs/money.md). Prints one JSON
 line; the same seed gives the same line. After a violation it prints the
 shortest history it found, and the exit status is 1.`,
 		Args: cobra.NoArgs,
@@ -41,7 +37,7 @@ shortest history it found, and the exit status is 1.`,
 		if p.Allowed, err = sim.ParseFaults(faults); err != nil {
 			return err
 		}
-		realFamily(&p.Options)
+		realpboc.Cards(&p.Options)
 		r := sim.Torture(p)
 		return reportSearch(cmd, r, r.History, r.Err)
 	}

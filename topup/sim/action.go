@@ -248,7 +248,7 @@ func (w *World) present(c, i int) {
 
 func (w *World) remove(i int) {
 	p := &w.place[i]
-	p.card, p.held = -1, nil
+	p.card, p.held, p.write, p.init = -1, nil, nil, nil
 	w.feed(topup.CardGone{Place: nameOf(i), Session: p.session})
 }
 

@@ -22,15 +22,25 @@ type card struct {
 	dead    bool              // blocked or at its limit: INITIALIZE is refused
 	full    bool              // at its limit: INITIALIZE for an amount is refused
 	never   bool              // it never comes back
+	once    bool              // PROVE answers once only
+	chains  bool              // the TAC is fetched by GET RESPONSE
+	info    []byte            // EF15 in the answer to SELECT
 	heard   *entry.Attempt    // the last INITIALIZE, as a relay recorded it; never changed in place
 }
 
 // newCard makes a card whose last load looks much like the next one: the same
 // amount, terminal, date and time, for a clock that stands still in 1970.
-func newCard(i int, variety uint64) card {
+func newCard(i int, variety uint64, real bool) card {
 	c := card{id: entry.Card{Family: family, Number: fmt.Sprintf("310517001017090%04d", i)}, counter: 1,
 		wipes: variety&1 != 0, next: variety&2 == 0, logNext: variety&4 != 0}
-	c.write(entry.Attempt{Card: c.id, Slot: 1, OldBalance: 0, Amount: 1000, Terminal: terminals[0], At: stamp})
+	if real {
+		c.once, c.chains = variety&8 != 0, variety&16 != 0
+	}
+	first := entry.Attempt{Card: c.id, Slot: 1, OldBalance: 0, Amount: 1000, Terminal: terminals[0], At: stamp}
+	if real {
+		first.MAC1 = mac1(first)
+	}
+	c.write(first)
 	return c
 }
 
@@ -60,6 +70,9 @@ func tac(a entry.Attempt) entry.Hex {
 func (c *card) write(a entry.Attempt) {
 	n := a.Slot
 	p := entry.Proof{Asked: n, TAC: tac(a)}
+	if a.MAC1 != nil {
+		p.TAC = tac4(a)
+	}
 	if c.next {
 		p.Asked++
 	}

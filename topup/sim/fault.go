@@ -69,13 +69,16 @@ func (f Fault) String() string { return faultNames[f] }
 
 func (f Fault) wide() bool { return f >= fRelay }
 
-// Counts says how often each fault struck.
-type Counts [faultCount]int
+// Counts says how often each fault struck, and how often a card was written.
+type Counts struct {
+	Fault   [faultCount]int
+	Written int
+}
 
 // Map gives the counts by name, without zeros.
 func (c *Counts) Map() map[string]int {
 	m := map[string]int{}
-	for f, n := range c {
+	for f, n := range c.Fault {
 		if n > 0 {
 			m[Fault(f).String()] = n
 		}
@@ -108,7 +111,7 @@ next:
 }
 
 func (w *World) strike(f Fault) {
-	w.struck[f]++
+	w.struck.Fault[f]++
 	if w.faults > 0 {
 		w.faults--
 	}

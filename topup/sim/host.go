@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"slices"
 
 	"buka/internal/entry"
@@ -15,7 +16,8 @@ type host struct {
 	early     []key // reversals that came before their payment
 	ledger    []row
 	confirmed []entry.SaleID
-	clock     int // which of stamps
+	clock     int      // which of stamps
+	seen      []string // INITIALIZE answers, newest last
 }
 
 type terminal struct{ batch, lastSTAN uint32 }
@@ -47,6 +49,7 @@ func (h *host) clone() host {
 	c := *h
 	c.terminals = slices.Clone(h.terminals)
 	c.payments, c.early = slices.Clone(h.payments), slices.Clone(h.early)
+	c.seen = slices.Clone(h.seen)
 	c.ledger, c.confirmed = slices.Clone(h.ledger), slices.Clone(h.confirmed)
 	return c
 }
@@ -86,12 +89,14 @@ func (h *host) pay(kiosk int, c topup.Pay, part bool) (money.Fen, string) {
 func (h *host) authorise(kiosk int, sale entry.SaleID, a entry.Attempt) string {
 	p := h.standing(sale)
 	own := slices.IndexFunc(h.ledger, func(r row) bool { return r.is(a) })
-	elsewhere := slices.ContainsFunc(h.ledger, func(r row) bool {
-		here := r.card == a.Card && r.slot == a.Slot
-		return r.open && (r.sale == sale && !here || r.kiosk != kiosk && here)
-	})
+	if a.MAC1 != nil {
+		if string(mac1(a)) != string(a.MAC1) {
+			return "63"
+		}
+		h.remember(a)
+	}
 	switch {
-	case elsewhere:
+	case h.barred(kiosk, sale, a):
 		return "62"
 	case slices.Contains(h.confirmed, sale):
 		return "C0"
@@ -104,6 +109,51 @@ func (h *host) authorise(kiosk int, sale entry.SaleID, a entry.Attempt) string {
 	}
 	h.ledger = append(h.ledger, row{kiosk, a.Card, a.Slot, string(a.Random), sale, true, true})
 	return "00"
+}
+
+// eligible says whether a load would be authorised.
+func (h *host) eligible(kiosk int, sale entry.SaleID, a entry.Attempt) string {
+	switch {
+	case string(mac1(a)) != string(a.MAC1):
+		return "63"
+	case h.barred(kiosk, sale, a):
+		return "62"
+	}
+	h.remember(a)
+	return "00"
+}
+
+// barred: another terminal holds an authorisation for this slot, or this sale
+// one for another.
+func (h *host) barred(kiosk int, sale entry.SaleID, a entry.Attempt) bool {
+	return slices.ContainsFunc(h.ledger, func(r row) bool {
+		here := r.card == a.Card && r.slot == a.Slot
+		return r.open && (r.sale == sale && !here || r.kiosk != kiosk && here)
+	})
+}
+
+// remember notes an INITIALIZE that a card made, and says whether it is new.
+// Far older ones are forgotten: nothing here replays them.
+func (h *host) remember(a entry.Attempt) (fresh bool) {
+	name := fmt.Sprintf("%s %d %x", a.Card.Number, a.Slot, []byte(a.Random))
+	if slices.Contains(h.seen, name) {
+		return false
+	}
+	if h.seen = append(h.seen, name); len(h.seen) > seenMax {
+		h.seen = slices.Delete(h.seen, 0, seenMax/2)
+	}
+	return true
+}
+
+const seenMax = 64
+
+// counter looks at a probing INITIALIZE.
+func (h *host) counter(a, probe entry.Attempt) entry.Counter {
+	n := entry.Counter{Value: probe.Slot, MAC1: entry.Rejected, Ledger: h.ledgerSays(a)}
+	if string(mac1(probe)) == string(probe.MAC1) {
+		n.MAC1, n.Fresh = entry.Verified, h.remember(probe)
+	}
+	return n
 }
 
 func (r row) is(a entry.Attempt) bool {

@@ -110,7 +110,7 @@ func (w *World) onVerify(c topup.VerifyTAC, how Fault) {
 	e := nothing
 	if w.authorityUp() && how != fRequestLost {
 		e.Opinion = entry.Rejected
-		if string(c.Proof.TAC) == string(tac(c.Attempt)) {
+		if sameTAC(c.Proof.TAC, c.Attempt) {
 			e.Opinion = entry.Verified
 		}
 	}

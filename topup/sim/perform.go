@@ -31,6 +31,10 @@ func (w *World) onCard(i int, cmd topup.Command, how Fault) {
 		w.feed(failed)
 		return
 	}
+	if w.opt.Purse != nil {
+		w.really(i, cmd, how)
+		return
+	}
 	c := &w.cards[p.card]
 	switch {
 	case how == fCardGone:
@@ -89,12 +93,7 @@ func (w *World) dialogue(p *place, c *card, cmd topup.Command, how Fault) topup.
 		if obs.NoProof = none; proof != nil {
 			obs.Proofs = []entry.Proof{*proof}
 		}
-		w.nextID++
-		facts := topup.CardFacts{Card: c.id, Observed: obs, Balance: c.balance}
-		if w.ill[illClock] {
-			facts.Refused = "card-expired"
-		}
-		return topup.CardRead{Place: cmd.Place, Session: cmd.Session, ID: entry.SaleID(fmt.Sprintf("SALE%012d", w.nextID)), Card: facts}
+		return w.cardRead(cmd, c.id, obs)
 	case topup.ProbeCard:
 		a := c.initialise(entry.Attempt{Amount: cmd.Amount, Terminal: terminals[w.index], STAN: cmd.STAN}, w.random)
 		w.overheard(c, a)
@@ -108,6 +107,15 @@ func (w *World) dialogue(p *place, c *card, cmd topup.Command, how Fault) topup.
 		return w.load(p, c, cmd, how, heard)
 	}
 	return nil
+}
+
+func (w *World) cardRead(cmd topup.ReadCard, card entry.Card, seen entry.Observation) topup.CardRead {
+	w.nextID++
+	facts := topup.CardFacts{Card: card, Observed: seen, Balance: seen.Balance}
+	if w.ill[illClock] {
+		facts.Refused = "card-expired"
+	}
+	return topup.CardRead{Place: cmd.Place, Session: cmd.Session, ID: entry.SaleID(fmt.Sprintf("SALE%012d", w.nextID)), Card: facts}
 }
 
 func (w *World) probeSlot(c *card, cmd topup.ProbeSlot, how Fault, heard bool) topup.Event {
@@ -142,34 +150,37 @@ func (w *World) load(p *place, c *card, cmd topup.Load, how Fault, heard bool) t
 		return topup.SlotMoved{Place: cmd.Place, Session: cmd.Session, Sale: cmd.Sale, Got: a.Slot}
 	}
 	e := topup.LoadAnswered{Place: cmd.Place, Session: cmd.Session, Sale: cmd.Sale, Attempt: a}
-	switch {
-	case !w.up:
-		e.Outcome, e.Code = entry.NotDone, "not-sent"
-		return e
-	case w.ill[illAuthority]:
-		e.Outcome, e.Code = entry.NotDone, unreachable
-		return e
-	case !heard:
-		return e
-	case how == fHostFails:
-		e.Outcome, e.Code = entry.NotDone, "96"
-		return e
-	case how == fDeclined:
-		e.Outcome, e.Code = entry.NotDone, "62"
-		return e
-	}
-	if e.Code = w.host.authorise(w.index, cmd.Sale, a); e.Code != "00" {
-		e.Outcome = entry.NotDone
-		return e
-	}
-	if how == fAnswerLost {
-		e.Code = ""
+	if e.Outcome, e.Code = w.grant(cmd.Sale, a, how, heard); e.Outcome != entry.Done {
 		return e
 	}
 	a.At = stamps[w.host.clock]
 	e.Attempt, e.Outcome = a, entry.Done
 	p.held, p.heldBy, p.stale = &a, cmd.Sale, stale
 	return e
+}
+
+// grant is the authority's answer about a load, as the kiosk hears it.
+func (w *World) grant(sale entry.SaleID, a entry.Attempt, how Fault, heard bool) (entry.Outcome, string) {
+	switch {
+	case !w.up:
+		return entry.NotDone, "not-sent"
+	case w.ill[illAuthority]:
+		return entry.NotDone, unreachable
+	case !heard:
+		return entry.Unknown, ""
+	case how == fHostFails:
+		return entry.NotDone, "96"
+	case how == fDeclined:
+		return entry.NotDone, "62"
+	}
+	code := w.host.authorise(w.index, sale, a)
+	switch {
+	case code != "00":
+		return entry.NotDone, code
+	case how == fAnswerLost:
+		return entry.Unknown, ""
+	}
+	return entry.Done, code
 }
 
 // overheard: a relay records what the card says.
@@ -199,6 +210,10 @@ func (w *World) onWrite(i int, cmd topup.Write, how Fault) {
 		w.fail(violation("1: a write of sale %s goes out, and the journal announced another attempt", cmd.Sale))
 		return
 	}
+	if p.write != nil {
+		w.reallyWrite(i, e, how)
+		return
+	}
 	if p.stale && how != fTornBefore {
 		how = fSW6901 // the card itself was never initialised
 	}
@@ -209,11 +224,7 @@ func (w *World) onWrite(i int, cmd topup.Write, how Fault) {
 	}
 	switch how {
 	case fNone, fTornAfter, fSW6C:
-		t := w.truthOf(cmd.Sale)
-		if t.loads++; t.loads > 1 {
-			w.fail(violation("sale %s is written twice", cmd.Sale))
-		}
-		t.loaded = string(a.Random)
+		w.loaded(cmd.Sale, a)
 		w.cards[p.card].write(a)
 	}
 	if sw != 0 {
@@ -224,6 +235,18 @@ func (w *World) onWrite(i int, cmd topup.Write, how Fault) {
 	}
 	w.feed(e)
 	if sw == 0 {
+		w.remove(i)
+	}
+}
+
+// reallyWrite is the write by the family's real code.
+func (w *World) reallyWrite(i int, e topup.Wrote, how Fault) {
+	p := &w.place[i]
+	write := p.write
+	p.write, p.chip.how, p.chip.left = nil, how, 0
+	e.Outcome, e.SW, e.TAC = write()
+	w.feed(e)
+	if p.chip.broken {
 		w.remove(i)
 	}
 }

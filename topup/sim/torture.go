@@ -21,6 +21,7 @@ type Plan struct {
 type Report struct {
 	Seed       uint64         `json:"seed"`
 	Sales      int            `json:"sales"`
+	Written    int            `json:"written"` // loads that are on cards
 	Faults     map[string]int `json:"faults"`
 	Lost       int            `json:"lost"`
 	Duplicated int            `json:"duplicated"`
@@ -52,9 +53,10 @@ func Torture(p Plan) Report {
 		err := g.play(min(max(p.Together>>(2*(i%3)), 1), p.Sales-r.Sales))
 		r.Sales += g.w.Opened()
 		r.Open += g.w.Open()
-		for f, n := range g.w.struck {
-			counts[f] += n
+		for f, n := range g.w.struck.Fault {
+			counts.Fault[f] += n
 		}
+		r.Written += g.w.struck.Written
 		if err != nil {
 			r.broken(err)
 			if !p.Raw {
@@ -90,6 +92,9 @@ type game struct {
 func newGame(p Plan, i uint64) *game {
 	g := &game{opt: p.Options, rng: rand.New(rand.NewPCG(p.Seed, i))}
 	g.opt.Variety = g.rng.Uint64()
+	if g.rng.IntN(4) == 0 {
+		g.opt.Purse = nil // the cards that explore has
+	}
 	g.opt.Cards = 1 + g.rng.IntN(max(p.Cards, 1))
 	g.opt.Desk, g.opt.Wide, g.opt.Faults = true, true, -1
 	g.opt.Sales, g.opt.Amounts, g.opt.Kiosks = 0, 3, 1+g.rng.IntN(2)

@@ -7,23 +7,26 @@ import (
 	"strings"
 	"testing"
 
-	"buka/cardio/apdu"
-	"buka/cardio/pboc"
-	"buka/internal/entry"
 	"buka/topup/sim"
+	"buka/topup/sim/realpboc"
 )
 
 // real is the real family's part.
 func real(o sim.Options) sim.Options {
-	o.Judge = pboc.Judge
-	o.Outcome = func(sw uint16) entry.Outcome { return pboc.WriteOutcome(apdu.SW(sw)) }
+	realpboc.Family(&o)
+	return o
+}
+
+// cards is that, with the real conversation with a card.
+func cards(o sim.Options) sim.Options {
+	realpboc.Cards(&o)
 	return o
 }
 
 // TestTorture: no seed breaks the law, and the same seed gives the same run.
 func TestTorture(t *testing.T) {
 	for seed := range uint64(2) {
-		p := sim.Plan{Options: real(sim.Options{Cards: 3}), Seed: seed, Sales: 800}
+		p := sim.Plan{Options: cards(sim.Options{Cards: 3}), Seed: seed, Sales: 800}
 		r := sim.Torture(p)
 		if r.Err != nil {
 			t.Fatalf("seed %d, %d sales: %v\n%s", seed, r.Sales, r.Err, strings.Join(r.History, "\n"))
@@ -43,7 +46,7 @@ func TestFaultsAreChosen(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := sim.Torture(sim.Plan{Options: real(sim.Options{Cards: 2, Allowed: none}), Sales: 200})
+	r := sim.Torture(sim.Plan{Options: cards(sim.Options{Cards: 2, Allowed: none}), Sales: 200})
 	if r.Err != nil || len(r.Faults) > 0 || r.Open > 0 {
 		t.Errorf("%+v", r)
 	}
@@ -75,7 +78,7 @@ func TestHunt(t *testing.T) {
 	if os.Getenv("SIM_HUNT") == "" {
 		sales, states = 300, 3000 // the long form runs as a child of TestMutants
 	}
-	r := sim.Torture(sim.Plan{Options: real(sim.Options{Cards: 3}), Seed: 1, Sales: sales, Raw: true})
+	r := sim.Torture(sim.Plan{Options: cards(sim.Options{Cards: 3}), Seed: 1, Sales: sales, Raw: true})
 	if r.Err != nil {
 		report(t, changed, "torture, %d sales: %v", r.Sales, r.Err)
 		return

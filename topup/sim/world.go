@@ -22,6 +22,7 @@ type Options struct {
 	Desk    bool                          // a cashier's reader too
 	Amounts int                           // different amounts, 1 to 3
 	Variety uint64                        // which kinds of cards: bits of what each does
+	Purse   Purse                         // runs the family's real code; nil: cards are modelled by command
 	Wide    bool                          // the faults that only torture has by itself
 	Brisk   bool                          // a worker without its card fails at once, and no card comes before it is done
 }
@@ -89,6 +90,12 @@ type place struct {
 	held    *entry.Attempt // INITIALIZE state with its authorisation
 	heldBy  entry.SaleID
 	stale   bool // what is held is a recording
+
+	// With Options.Purse.
+	chip  *chip                                     // of what is held
+	write func() (entry.Outcome, uint16, entry.Hex) // the one command
+	init  *entry.Attempt                            // INITIALIZE that the card remembers
+	tac   entry.Hex                                 // for GET RESPONSE
 }
 
 // truth is what really happened about one sale, whoever knows it.
@@ -112,7 +119,7 @@ const (
 func New(o *Options) *World {
 	w := &World{opt: o, faults: o.Faults, struck: &Counts{}}
 	for i := range o.Cards {
-		w.cards = append(w.cards, newCard(i, o.Variety>>(4*i)))
+		w.cards = append(w.cards, newCard(i, o.Variety>>(5*i), o.Purse != nil))
 	}
 	core := &topup.Core{Rules: topup.DefaultRules(), Judges: map[string]topup.Judge{family: o.Judge}}
 	w.host.terminals = make([]terminal, max(o.Kiosks, 1))
@@ -330,7 +337,7 @@ func (w *World) released(i int) bool {
 	if _, ok := p.queue[0].(topup.ReleaseCard); !ok {
 		return false
 	}
-	p.queue, p.held = p.queue[1:], nil
+	p.queue, p.held, p.write = p.queue[1:], nil, nil
 	return true
 }
 
