@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"slices"
+
 	"buka/topup"
 )
 
@@ -35,7 +37,14 @@ func (w *World) hostRestarts() {
 	now := w.index
 	for i := range w.host.terminals {
 		w.turn(i)
-		w.net, w.late = nil, nil
+		w.net = nil
+		w.late = slices.DeleteFunc(w.late, func(e topup.Event) bool {
+			switch e.(type) {
+			case topup.Paid, topup.Sent, topup.TACJudged: // nobody waits for it any more
+				return true
+			}
+			return false // a worker always says how its command ended
+		})
 		if w.up {
 			w.up = false
 			w.feed(topup.LinkChanged{})
