@@ -126,7 +126,7 @@ func TestFaultAtEveryCall(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%v stay=%v", c.Errno, c.Stay), func(t *testing.T) {
 			noticed, at := 0, 1
-			for ; ; at++ {
+			for ; !t.Failed(); at++ {
 				fault := c
 				fault.At, fault.Seed = at, uint64(at)
 				var f faulty

@@ -14,7 +14,13 @@ type top struct {
 	s *server
 }
 
-var _ fs.NodeLookuper = (*top)(nil)
+var (
+	_ fs.NodeLookuper = (*top)(nil)
+	_ fs.NodeFsyncer  = (*top)(nil)
+)
+
+// Fsync of the directory of volumes: they are all there always.
+func (t *top) Fsync(context.Context, fs.FileHandle, uint32) syscall.Errno { return 0 }
 
 // Lookup finds a volume by its name.
 func (t *top) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*fs.Inode, syscall.Errno) {
