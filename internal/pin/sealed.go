@@ -20,7 +20,10 @@ var schemeNames = map[Scheme]string{TDESDUKPT: "dukpt", AESDUKPT: "aes-dukpt", M
 func (s Scheme) String() string { return schemeNames[s] }
 
 // ErrScheme says that a name is no key scheme.
-var ErrScheme = errors.New(`pin: no such key scheme: "dukpt", "aes-dukpt" or "master-session"`)
+var ErrScheme = errors.New(`"dukpt", "aes-dukpt" or "master-session" is wanted`)
+
+// MarshalText gives the name.
+func (s Scheme) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
 // UnmarshalText reads "dukpt", "aes-dukpt" or "master-session".
 func (s *Scheme) UnmarshalText(text []byte) error {

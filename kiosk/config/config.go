@@ -16,6 +16,7 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"buka/internal/money"
+	"buka/internal/pin"
 )
 
 // Example is a configuration file with every key, its default and its meaning.
@@ -68,12 +69,16 @@ type Config struct {
 		MaxBalance Amount   `toml:"max_balance"`
 	} `toml:"purse"`
 	PINPad struct {
-		Port         string   `toml:"port"`
-		Baud         int      `toml:"baud"`
-		Mode         string   `toml:"mode"`
-		KeySlot      string   `toml:"key_slot"`
-		PadPrompts   bool     `toml:"pad_prompts"`
-		EntryTimeout Duration `toml:"entry_timeout"`
+		Port         string     `toml:"port"`
+		Baud         int        `toml:"baud"`
+		Mode         string     `toml:"mode"`
+		Keys         pin.Scheme `toml:"keys"`
+		Format       int        `toml:"format"`
+		Packet       string     `toml:"packet"`
+		KeySlot      string     `toml:"key_slot"`
+		Serial       string     `toml:"serial"`
+		PadPrompts   bool       `toml:"pad_prompts"`
+		EntryTimeout Duration   `toml:"entry_timeout"`
 	} `toml:"pinpad"`
 	Switch struct {
 		Address  string   `toml:"address"`
@@ -122,6 +127,7 @@ func Default() Config {
 	c.Data, c.Listen, c.Language = "data", "127.0.0.1:8080", "zh"
 	c.Purse.MaxBalance = 100000
 	c.PINPad.Baud, c.PINPad.Mode, c.PINPad.EntryTimeout = 9600, "8N1", Duration(time.Minute)
+	c.PINPad.Packet = "Z60"
 	c.Switch.Timeout = Duration(10 * time.Second)
 	c.Fleet.Heartbeat = Duration(5 * time.Second)
 	c.Sale.Amounts = []Amount{1000, 2000, 5000, 10000, 20000}
@@ -196,8 +202,6 @@ func (c *Config) check() *Error {
 		return bad("purse.terminal", "%q: 12 hex digits are wanted", c.Purse.Terminal)
 	case c.Purse.MaxBalance <= 0:
 		return bad("purse.max_balance", "an amount above 0 is wanted")
-	case c.PINPad.Port == "":
-		return bad("pinpad.port", "the path of a serial device is wanted")
 	case c.Switch.Address == "":
 		return bad("switch.address", "host:port is wanted")
 	case len(c.Switch.Terminal) != 8:
@@ -210,6 +214,9 @@ func (c *Config) check() *Error {
 		return bad("sale.warn", "a passenger needs at least 20s to answer (WCAG 2.2.1)")
 	case c.Sale.PINs < 1 || c.Sale.PINs > 9:
 		return bad("sale.pins", "1 to 9 is wanted")
+	}
+	if wrong := c.checkPINPad(); wrong != nil {
+		return wrong
 	}
 	for key, expr := range map[string]string{"readers.transit": c.Readers.Transit, "readers.bank": c.Readers.Bank, "readers.desk": c.Readers.Desk} {
 		if expr == "" && key != "readers.desk" {

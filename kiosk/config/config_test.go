@@ -70,6 +70,16 @@ func TestErrorsNameTheLine(t *testing.T) {
 		`terminal = "112233445566"|terminal = "1122"`:            "purse.terminal",
 		`amounts = ["10.00", "20.00"|amounts = ["0.00", "20.00"`: "sale.amounts",
 		`[fleet]|[fleet`:                                         "",
+		`keys = "dukpt"|keys = "tmk"`:                            "",
+		`keys = "dukpt"|keys = "master-session"`:                 "pinpad.keys: master-session wants key_slot",
+		`format = 0|format = 1`:                                  "pinpad.format",
+		`format = 0|format = 4`:                                  "pinpad.format: 4 goes with",
+		`packet = "Z60"|packet = "76"`:                           "pinpad.packet",
+		`key_slot = ""|key_slot = "10"`:                          "pinpad.key_slot",
+		`serial = ""|serial = "12345678901234567"`:               "pinpad.serial",
+		`mode = "8N1"|mode = "8N2"`:                              "pinpad.mode",
+		`baud = 9600|baud = 0`:                                   "pinpad.baud",
+		`entry_timeout = "60s"|entry_timeout = "1s"`:             "pinpad.entry_timeout",
 	} {
 		from, to, _ := strings.Cut(change, "|")
 		text := strings.Replace(string(Example), from, to, 1)
@@ -82,6 +92,27 @@ func TestErrorsNameTheLine(t *testing.T) {
 		if !errors.As(err, &bad) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", to, err, want)
 		}
+	}
+}
+
+// TestPINPadModes reads what must be taken.
+func TestPINPadModes(t *testing.T) {
+	for change, want := range map[string]string{
+		`keys = "dukpt"|keys = "aes-dukpt"`:       "aes-dukpt 0 Z60",
+		`format = 0|format = 3`:                   "dukpt 3 Z60",
+		`packet = "Z60"|packet = "Z62"`:           "dukpt 0 Z62",
+		`pad_prompts = false|pad_prompts = true`:  "dukpt 0 70",
+		"keys = \"dukpt\"|keys = \"aes-dukpt\" #": "aes-dukpt 0 Z60",
+	} {
+		from, to, _ := strings.Cut(change, "|")
+		c, err := Parse([]byte(strings.Replace(string(Example), from, to, 1)))
+		if got := fmt.Sprintf("%v %d %s", c.PINPad.Keys, c.PINPad.Format, c.PINPad.Packet); err != nil || got != want {
+			t.Errorf("%s: %s, %v", to, got, err)
+		}
+	}
+	text := strings.Replace(string(Example), `keys = "dukpt" `, `keys = "aes-dukpt" `, 1)
+	if c, err := Parse([]byte(strings.Replace(text, "format = 0", "format = 4", 1))); err != nil || c.PINPad.Format != 4 {
+		t.Error(err)
 	}
 }
 

@@ -2,6 +2,8 @@ package device
 
 import (
 	"context"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,6 +12,9 @@ import (
 	"buka/internal/money"
 	"buka/internal/pin"
 )
+
+// maxShownAmount is the most that fits into the eight characters of packet 70.
+const maxShownAmount = money.Fen(99999_99)
 
 // Request is one PIN to be asked for.
 type Request struct {
@@ -20,6 +25,9 @@ type Request struct {
 	Amount money.Fen
 	// Prompt is up to 16 ASCII characters; anything else shows as ENTER PIN.
 	Prompt string
+	// Key is the PIN working key of pin.MasterSession, as the host's sign-on has
+	// brought it. Other schemes have none.
+	Key pin.WrappedKey
 }
 
 // String keeps the PAN out of what prints a request.
@@ -31,17 +39,25 @@ func (r Request) GoString() string { return r.String() }
 // LogValue keeps the PAN out of logs.
 func (r Request) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
-type entry struct {
-	ctx    context.Context
-	req    Request
-	result Result
-	err    error
-	done   chan struct{}
-}
-
-func (e *entry) reply(r Result, err error) {
-	e.result, e.err = r, err
-	close(e.done)
+// check says what is wrong with a request before any pad is asked.
+func (p *PinPad) check(req Request) error {
+	if err := pin.CheckPAN(req.PAN); err != nil {
+		return fmt.Errorf("%w: %w", ErrPrompt, err)
+	}
+	most := money.Fen(money.Max)
+	if !p.cfg.Packet.prompted() {
+		most = min(most, maxShownAmount)
+	}
+	if req.Amount < 0 || req.Amount > most {
+		return fmt.Errorf("%w: amount %s", ErrPrompt, req.Amount)
+	}
+	if p.cfg.Scheme != pin.MasterSession {
+		return nil
+	}
+	if n := len(req.Key.Cryptogram); n != 8 && n != 16 {
+		return ErrNoWorkingKey
+	}
+	return nil
 }
 
 // EnterPIN asks the customer for a PIN and gives the enciphered block. It waits
@@ -50,131 +66,148 @@ func (e *entry) reply(r Result, err error) {
 // has obeyed or CancelTimeout has passed. Errors: those of errors.go, and the
 // cause of ctx.
 func (p *PinPad) EnterPIN(ctx context.Context, req Request) (Result, error) {
-	if err := pin.CheckPAN(req.PAN); err != nil {
-		return Result{}, fmt.Errorf("%w: %w", ErrPrompt, err)
+	if err := p.check(req); err != nil {
+		return Result{}, err
 	}
-	if req.Amount < 0 || req.Amount > money.Max {
-		return Result{}, fmt.Errorf("%w: amount %s", ErrPrompt, req.Amount)
-	}
-	if ok, what, _ := p.State(); !ok && p.life.Err() == nil {
-		return Result{}, fmt.Errorf("%w (%s)", ErrUnplugged, what)
-	}
-	e := &entry{ctx: ctx, req: req, done: make(chan struct{})}
-	select {
-	case p.requests <- e:
-	case <-ctx.Done():
-		return Result{}, context.Cause(ctx)
-	case <-p.life.Done():
-		return Result{}, ErrClosed
-	}
-	<-e.done // the owner bounds every wait of an entry that it has taken
-	return e.result, e.err
-}
-
-// serveEntry runs one entry and answers it. What it returns is the state of the
-// line: an error when the port should be opened anew.
-func (p *PinPad) serveEntry(l *link, e *entry) error {
-	ctx, cancel := context.WithCancelCause(e.ctx)
-	defer cancel(nil)
-	defer context.AfterFunc(p.life, func() { cancel(ErrClosed) })()
-
-	if ctx.Err() != nil {
-		e.reply(Result{}, context.Cause(ctx))
-		return nil
-	}
-	start := time.Now()
-	result, err := p.ask(ctx, l, e.req)
-	var lineErr error
-	var refused ErrPadRefused
-	switch {
-	case err == nil:
-		p.lastKSN = result.KSN
-	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)): // first: the cause is the caller's own error, of any kind
-		lineErr = p.stop(l)
-	case errors.Is(err, errEOT):
-		err = ErrCancelled
-	case errors.Is(err, errWait): // the customer was too slow
-		err = ErrTimeout
-		lineErr = p.stop(l)
-	case errors.As(err, &refused), errors.Is(err, ErrAnswer):
-		// The pad is there and has ended the entry by itself.
-	default: // ErrUnplugged, ErrGarbled
-		lineErr = err
-	}
-	outcome := "block"
+	var sealed *pin.Sealed
+	err := p.submit(ctx, &job{name: "entry", do: func(ctx context.Context, l *link) (err error) {
+		sealed, err = p.ask(ctx, l, req)
+		return err
+	}})
 	if err != nil {
-		outcome = err.Error()
+		sealed.Wipe()
+		return Result{}, err
 	}
-	p.log.Info("pin pad: entry ended", "outcome", outcome, "took", time.Since(start).Round(time.Millisecond))
-	if lineErr != nil {
-		lineErr = p.lost(lineErr) // before the answer, so that State agrees with it
-	}
-	e.reply(result, err)
-	return lineErr
+	return Result{PIN: sealed}, nil
 }
 
 // ask leads the pad through one entry, without the clean-up after a failure.
-func (p *PinPad) ask(ctx context.Context, l *link, req Request) (Result, error) {
-	l.forget()
+func (p *PinPad) ask(ctx context.Context, l *link, req Request) (*pin.Sealed, error) {
+	if p.cfg.Scheme == pin.MasterSession {
+		if err := p.checkKey(ctx, l, req.Key); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.fence(ctx, l); err != nil {
+		return nil, err
+	}
+	p.account = p.mark([]byte(req.PAN))
 	if p.cfg.KeySlot != "" {
 		if err := p.selectKey(ctx, l); err != nil {
-			return Result{}, err
+			return nil, err
 		}
 	}
-	var request Frame
-	if p.cfg.PadPrompts {
-		request = msgEnterPINAmount(req.PAN, req.Amount)
-	} else {
-		request = msgEnterPIN(req.PAN)
+	if p.cfg.Packet.prompted() {
 		if err := l.send(ctx, msgPrompt(displayText(req.Prompt, req.Amount)), p.cfg.AckTimeout, nil); err != nil {
-			return Result{}, err
+			return nil, err
 		}
 	}
+	request := entryMessage{
+		scheme: p.cfg.Scheme, key: req.Key, pan: req.PAN, amount: req.Amount, prompt: req.Prompt, timeout: p.cfg.EntryTimeout,
+	}.frame(p.cfg.Packet)
 	defer clear(request.Body)
+	p.asking = true
 	if err := l.send(ctx, request, p.cfg.AckTimeout, isEntryAnswer); err != nil {
-		return Result{}, err
+		return nil, err
 	}
 	answer, err := l.receive(ctx, time.Now().Add(p.cfg.EntryTimeout), p.isNewAnswer)
 	if err != nil {
-		return Result{}, err
+		return nil, err
 	}
 	defer clear(answer.Body)
-	return parseEntryAnswer(answer)
+	s, err := p.parse(answer)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.sameDevice(s); err != nil {
+		s.Wipe()
+		return nil, err
+	}
+	p.seen(s)
+	return s, nil
+}
+
+// fence says 72 and then asks for the serial number. The pad does both in that
+// order: it drops an entry that a repeated request may have begun behind our
+// back, and all that it has said about anything older comes before its answer and
+// is dropped. So neither a late ACK nor a block that the pad repeats is taken for
+// news. It also asks whether the pad is still the same one.
+func (p *PinPad) fence(ctx context.Context, l *link) error {
+	l.forget()
+	if err := l.send(ctx, msgCancel(), p.cfg.AckTimeout, nil); err != nil {
+		return err
+	}
+	return p.probe(ctx, l)
+}
+
+func (p *PinPad) parse(f Frame) (*pin.Sealed, error) {
+	return parseEntryAnswer(f, p.cfg.Scheme, p.cfg.Format)
 }
 
 // isNewAnswer refuses a block that was seen before, given out or not: a pad
 // repeats its answer when our ACK was lost, and that may reach into the next
-// customer's entry.
+// customer's entry. Counters only go up.
 func (p *PinPad) isNewAnswer(f Frame) bool {
 	if !isEntryAnswer(f) {
 		return false
 	}
-	r, err := parseEntryAnswer(f)
-	r.Block.Zero()
-	return err != nil || r.KSN != p.lastKSN
+	s, err := p.parse(f)
+	defer s.Wipe()
+	if err != nil {
+		return true // for the caller to say what is wrong with it
+	}
+	switch p.cfg.Scheme {
+	case pin.TDESDUKPT:
+		return !s.KSN.SameDevice(p.lastKSN) || s.KSN.Counter() > p.lastKSN.Counter()
+	case pin.AESDUKPT:
+		return !s.AESKSN.SameDevice(p.lastAESKSN) || s.AESKSN.Counter() > p.lastAESKSN.Counter()
+	}
+	// A master/session block has no number. The block of another account number
+	// is another block, and so is each of format 3; the same one for the same
+	// account number is the same PIN.
+	if p.mark(s.Bytes()) != p.lastBlock {
+		return true
+	}
+	return s.Layout != pin.Format3 && p.account == p.lastAccount
+}
+
+// mark stands for a secret that must be recognised and not kept: its HMAC under
+// a key of this process.
+func (p *PinPad) mark(secret []byte) (out [sha256.Size]byte) {
+	h := hmac.New(sha256.New, p.markKey[:])
+	h.Write(secret)
+	h.Sum(out[:0])
+	return out
 }
 
 // dropped remembers the key serial number of an answer that nobody gets.
 func (p *PinPad) dropped(f Frame) {
-	r, err := parseEntryAnswer(f)
-	r.Block.Zero()
-	if err == nil {
-		p.lastKSN = r.KSN
+	if s, err := p.parse(f); err == nil {
+		if p.sameDevice(s) == nil {
+			p.seen(s)
+		}
+		s.Wipe()
+	}
+}
+
+func (p *PinPad) seen(s *pin.Sealed) {
+	switch s.Scheme {
+	case pin.TDESDUKPT:
+		p.lastKSN = s.KSN
+	case pin.AESDUKPT:
+		p.lastAESKSN = s.AESKSN
+	default:
+		p.lastBlock, p.lastAccount = p.mark(s.Bytes()), p.account
 	}
 }
 
 // selectKey sends 08. UIC pads answer with a status, VeriFone's with EOT.
 func (p *PinPad) selectKey(ctx context.Context, l *link) error {
 	isAnswer := func(f Frame) bool { return messageID(f) == "08" }
-	if err := l.send(ctx, msgSelectKey(p.cfg.KeySlot), p.cfg.AckTimeout, isAnswer); err != nil {
-		return err
-	}
-	f, err := l.receive(ctx, time.Now().Add(p.cfg.ReplyTimeout), isAnswer)
+	f, err := p.exchange(ctx, l, msgSelectKey(p.cfg.KeySlot), p.cfg.ReplyTimeout, isAnswer)
 	switch {
 	case errors.Is(err, errEOT):
 		return nil
-	case errors.Is(err, errWait):
-		return fmt.Errorf("packet 08: %w", ErrUnplugged)
 	case err != nil:
 		return err
 	}
@@ -213,37 +246,4 @@ func (p *PinPad) stop(l *link) error {
 		}
 	}
 	return fmt.Errorf("%w: it was told to stop an entry and did not say EOT", ErrUnplugged)
-}
-
-// greet drops an entry that an earlier life of the kiosk may have left in the
-// pad, then asks who is there.
-func (p *PinPad) greet(l *link) error {
-	if err := l.send(p.life, msgCancel(), p.cfg.ProbeTimeout, nil); err != nil {
-		return err
-	}
-	return p.probe(p.life, l)
-}
-
-// probe asks for the serial number. A pad that acknowledges and then answers
-// with EOT is there as well, only without a number.
-func (p *PinPad) probe(ctx context.Context, l *link) error {
-	l.forget()
-	isSerial := func(f Frame) bool { return messageID(f) == "06" }
-	if err := l.send(ctx, msgReadSerial(), p.cfg.ProbeTimeout, isSerial); err != nil {
-		return err
-	}
-	f, err := l.receive(ctx, time.Now().Add(p.cfg.ProbeTimeout), isSerial)
-	if errors.Is(err, errEOT) {
-		return nil
-	}
-	if errors.Is(err, errWait) {
-		return ErrUnplugged
-	}
-	if err != nil {
-		return err
-	}
-	p.mu.Lock()
-	p.serial = string(f.Body[2:])
-	p.mu.Unlock()
-	return nil
 }

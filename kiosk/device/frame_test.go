@@ -5,9 +5,12 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"testing"
+	"time"
 
+	"buka/internal/mac"
 	"buka/internal/pin"
 )
 
@@ -66,32 +69,53 @@ func TestExactFrames(t *testing.T) {
 	for name, f := range map[string]Frame{
 		"select master key 0": msgSelectKey("0"),
 		"cancel":              msgCancel(),
-		"Z60 DUKPT":           msgEnterPIN("4012345678909"),
+		"check master key 0":  msgCheckKey("0"),
+		"Z60 DUKPT":           entryMessage{pan: "4012345678909"}.frame(PacketZ60),
+		"Z60 MK/SK":           entryMessage{scheme: pin.MasterSession, key: sampleKey, pan: "4012345678909"}.frame(PacketZ60),
 	} {
 		if got, err := f.Encode(); err != nil || !bytes.Equal(got, want[name]) {
 			t.Errorf("%s: %X, %v; want %X", name, got, err, want[name])
 		}
 	}
-	for _, name := range []string{"71 DUKPT", "73 DUKPT"} {
-		r, err := parseEntryAnswer(onlyFrame(t, want[name]))
-		if err != nil || r.KSN.String() != "FFFF9876543210E00001" ||
-			r.Block != (pin.Block{0x1B, 0x9C, 0x18, 0x45, 0xEB, 0x99, 0x3A, 0x7A}) {
-			t.Errorf("%s: %v, %X, %v", name, r.KSN, r.Block[:], err)
+	for name, scheme := range map[string]pin.Scheme{"71 DUKPT": pin.TDESDUKPT, "73 DUKPT": pin.TDESDUKPT, "71 MK/SK": pin.MasterSession} {
+		f := onlyFrame(t, want[name])
+		s, err := parseEntryAnswer(f, scheme, pin.Format0)
+		if err != nil || s.Scheme != scheme || s.Block() != (pin.Block{0x1B, 0x9C, 0x18, 0x45, 0xEB, 0x99, 0x3A, 0x7A}) {
+			t.Fatalf("%s: %v", name, err)
 		}
-	}
-	if _, err := parseEntryAnswer(onlyFrame(t, want["71 MK/SK"])); !errors.Is(err, ErrAnswer) {
-		t.Errorf("71 without a KSN: %v", err)
+		if scheme == pin.TDESDUKPT && s.KSN.String() != "FFFF9876543210E00001" {
+			t.Errorf("%s: %v", name, s.KSN)
+		}
+		for _, other := range []pin.Scheme{pin.TDESDUKPT, pin.AESDUKPT, pin.MasterSession} {
+			if other == scheme {
+				continue
+			}
+			if s, err := parseEntryAnswer(f, other, pin.Format0); !errors.Is(err, ErrAnswer) || s != nil {
+				t.Errorf("%s is taken for %v: %v", name, other, err)
+			}
+		}
 	}
 }
 
+// sampleKey is the session key of the sheet's Z60.
+var sampleKey = pin.WrappedKey{Cryptogram: []byte{0x67, 0x01, 0xEA, 0xD6, 0xA9, 0xAD, 0x51, 0xE5, 0x1A, 0xA4, 0x06, 0xE2, 0xC2, 0x7F, 0xCF, 0xA9}}
+
 func TestMessages(t *testing.T) {
+	session := entryMessage{scheme: pin.MasterSession, key: sampleKey, pan: "4012345678909", timeout: time.Second}
 	for _, c := range []struct {
 		f    Frame
 		want string
 	}{
 		{msgPrompt("HI"), "Z2\x1aHI"},
-		{msgEnterPINAmount("4012345678909", 5000), "70.4012345678909\x1cD50.00"},
-		{msgEnterPINAmount("4012345678909", 0), "70.4012345678909\x1cD"},
+		{entryMessage{pan: "4012345678909", amount: 5000, timeout: time.Minute}.frame(Packet70), "70.4012345678909\x1cD50.00\x1c3"},
+		{entryMessage{pan: "4012345678909", timeout: 31 * time.Second}.frame(Packet70), "70.4012345678909\x1cD\x1c3"},
+		{entryMessage{pan: "4012345678909", timeout: time.Hour}.frame(PacketZ63), "Z63.4012345678909\x1cDUKPT ENCRYPTION0412N*"},
+		{entryMessage{pan: "4012345678909", amount: 5000, prompt: "PIN", timeout: time.Hour}.frame(PacketZ62), "Z62.4012345678909\x1c0412NCNY 50.00\x1cPIN\x1cPLEASE WAIT\x1c9"},
+		{session.frame(Packet70), "70.4012345678909\x1c6701EAD6A9AD51E51AA406E2C27FCFA90.00\x1c2"},
+		{session.frame(PacketZ62), "Z62.4012345678909\x1c6701EAD6A9AD51E51AA406E2C27FCFA90412N\x1cENTER PIN\x1cPLEASE WAIT\x1c2"},
+		{session.frame(PacketZ63), "Z63.4012345678909\x1c6701EAD6A9AD51E51AA406E2C27FCFA90412N*"},
+		{msgMAC(true, 7, "0", sampleKey, []byte{0x01, 0xEF}), "Z663070\x1c6701EAD6A9AD51E51AA406E2C27FCFA9\x1c\x1c01EF"},
+		{msgMAC(false, 42, "9", sampleKey, []byte{0xAB}), "Z662429\x1c6701EAD6A9AD51E51AA406E2C27FCFA9\x1c\x1cAB"},
 		{Frame{Body: []byte(displayText("PIN, PLEASE", 5000))}, "CNY 50.00       PIN, PLEASE"},
 		{Frame{Body: []byte(displayText("请输入密码", 5))}, "CNY 0.05        ENTER PIN"},
 		{Frame{Body: []byte(displayText("", 0))}, "ENTER PIN"},
@@ -105,22 +129,72 @@ func TestMessages(t *testing.T) {
 
 func TestRefusals(t *testing.T) {
 	for body, code := range map[string]string{
-		"711": "1", "71A": "A", "71F": "F", "710": "0", "73.1": "1", "73.00002" + "9876543210E00001" + "1B9C1845EB993A7A": "00002",
+		"711": "1", "71A": "A", "71F": "F", "710": "0", "73.1": "1", "717": "7",
+		"73.00002" + "9876543210E00001" + "1B9C1845EB993A7A": "00002",
 	} {
 		var refused ErrPadRefused
-		_, err := parseEntryAnswer(Frame{Body: []byte(body)})
-		if !errors.As(err, &refused) || refused.Code != code {
-			t.Errorf("%s: %v", body, err)
+		for _, scheme := range []pin.Scheme{pin.TDESDUKPT, pin.AESDUKPT, pin.MasterSession} {
+			if len(code) > 1 && scheme == pin.MasterSession {
+				continue
+			}
+			_, err := parseEntryAnswer(Frame{Body: []byte(body)}, scheme, pin.Format0)
+			if !errors.As(err, &refused) || refused.Code != code || errors.Is(err, ErrThrottled) != (code == "7") {
+				t.Errorf("%s: %v", body, err)
+			}
 		}
 	}
-	for _, body := range []string{
-		"", "7", "71", "73", "72", "Z60.1", "710" + "1B9C1845EB993A7A", "7101B9C1845",
-		"710" + "9876543210E0000G" + "1B9C1845EB993A7A", "710" + "9876543210E00001" + "1B9C1845EB993A7G",
-		"710" + "0000FFFF9876543210E00001" + "1B9C1845EB993A7A",
+	const ksn, aesKSN, block = "9876543210E00001", "123456789012345600000001", "1B9C1845EB993A7A"
+	for scheme, bodies := range map[pin.Scheme][]string{
+		pin.TDESDUKPT: {
+			"", "7", "71", "73", "72", "Z60.1", "710" + block, "7101B9C1845", "710" + "9876543210E0000G" + block,
+			"710" + ksn + "1B9C1845EB993A7G", "710" + "0000FFFF9876543210E00001" + block, "71.00401" + block,
+		},
+		pin.AESDUKPT: {"710" + ksn + block, "710" + aesKSN + "0" + block, "710" + aesKSN[:23] + "G" + block, "71.00401" + block},
+		pin.MasterSession: {
+			"710" + ksn + block, "73.00000" + ksn + block, "71.00301" + block, "71.01301" + block, "71.10401" + block, "71.00402" + block,
+			"71.00403" + block, "71.0 401" + block, "71.004011B9C1845EB993A7", "71.00401" + block + "0", "71.00401" + "1B9C1845EB993A7G",
+		},
 	} {
-		if _, err := parseEntryAnswer(Frame{Body: []byte(body)}); !errors.Is(err, ErrAnswer) {
+		for _, body := range bodies {
+			if s, err := parseEntryAnswer(Frame{Body: []byte(body)}, scheme, pin.Format0); !errors.Is(err, ErrAnswer) || s != nil {
+				t.Errorf("%v, %q: %v", scheme, body, err)
+			}
+		}
+	}
+	if s, err := parseEntryAnswer(Frame{Body: []byte("71.00403" + block)}, pin.MasterSession, pin.Format3); err != nil || s.Layout != pin.Format3 {
+		t.Errorf("format 3 of master/session: %v", err)
+	}
+	if s, err := parseEntryAnswer(Frame{Body: []byte("73.00000" + aesKSN + block + block)}, pin.AESDUKPT, pin.Format4); err != nil || s.AESKSN.String() != aesKSN || len(s.Bytes()) != 16 {
+		t.Errorf("format 4: %v", err)
+	}
+}
+
+func TestMACAnswers(t *testing.T) {
+	code, more, err := parseMACAnswer(Frame{Body: []byte("Z6704AB6082F0E61DE6F")})
+	if err != nil || more || fmt.Sprintf("%X", code) != "4AB6082F0E61DE6F" {
+		t.Errorf("%X, %t, %v", code, more, err)
+	}
+	if _, more, err := parseMACAnswer(Frame{Body: []byte("Z671")}); err != nil || !more {
+		t.Errorf("%t, %v", more, err)
+	}
+	for _, status := range []string{"2", "9", "A"} {
+		var refused ErrPadRefused
+		if _, _, err := parseMACAnswer(Frame{Body: []byte("Z67" + status)}); !errors.As(err, &refused) || refused.Code != status {
+			t.Errorf("%s: %v", status, err)
+		}
+	}
+	for _, body := range []string{"", "Z6", "Z67", "Z670", "Z6704AB6082F0E61DE6", "Z6714AB6082F0E61DE6F", "Z6704AB6082F0E61DE6G", "7104AB6082F0E61DE6F"} {
+		if code, _, err := parseMACAnswer(Frame{Body: []byte(body)}); !errors.Is(err, ErrAnswer) || code != (mac.Code{}) {
 			t.Errorf("%q: %v", body, err)
 		}
+	}
+	for body, want := range map[string]bool{"04F": true, "040": false, "04FK0": true} {
+		if got, err := parseCheckAnswer(Frame{Admin: true, Body: []byte(body)}); err != nil || got != want {
+			t.Errorf("%s: %t, %v", body, got, err)
+		}
+	}
+	if _, err := parseCheckAnswer(Frame{Admin: true, Body: []byte("041")}); !errors.Is(err, ErrAnswer) {
+		t.Error(err)
 	}
 }
 
@@ -190,17 +264,36 @@ func FuzzDecoder(f *testing.F) {
 }
 
 func FuzzParseEntryAnswer(f *testing.F) {
-	f.Add([]byte("73.000009876543210E000011B9C1845EB993A7A"))
-	f.Add([]byte("7109876543210E000011B9C1845EB993A7A"))
-	f.Add([]byte("71A"))
-	f.Fuzz(func(t *testing.T, body []byte) {
-		r, err := parseEntryAnswer(Frame{Body: body})
-		if err != nil && (r.Block != pin.Block{} || r.KSN != pin.KSN{}) {
+	f.Add([]byte("73.000009876543210E000011B9C1845EB993A7A"), byte(0), byte(0))
+	f.Add([]byte("7109876543210E000011B9C1845EB993A7A"), byte(0), byte(0))
+	f.Add([]byte("710123456789012345600000001A912150391AB65A67E52883D81CE2D15"), byte(1), byte(4))
+	f.Add([]byte("71.004011B9C1845EB993A7A"), byte(2), byte(0))
+	f.Add([]byte("71A"), byte(0), byte(0))
+	f.Fuzz(func(t *testing.T, body []byte, scheme, format byte) {
+		s, err := parseEntryAnswer(Frame{Body: body}, pin.Scheme(scheme%3), pin.Format(format))
+		if (s == nil) != (err != nil) {
 			t.Fatal("a result beside an error")
 		}
+		if s != nil && len(s.Bytes()) != pin.Format(format).Size() {
+			t.Fatal("a block of another size")
+		}
 		parsed := Frame{Admin: true, Body: body}
-		if messageID(parsed) == "08" {
+		switch messageID(parsed) {
+		case "08":
 			parseSelectAnswer(parsed)
+		case "04":
+			parseCheckAnswer(parsed)
+		}
+	})
+}
+
+func FuzzParseMACAnswer(f *testing.F) {
+	f.Add([]byte("Z6704AB6082F0E61DE6F"))
+	f.Add([]byte("Z671"))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		code, more, err := parseMACAnswer(Frame{Body: body})
+		if (err != nil || more) && code != (mac.Code{}) {
+			t.Fatal("a code beside an error")
 		}
 	})
 }

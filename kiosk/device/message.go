@@ -1,26 +1,39 @@
 package device
 
 import (
-	"encoding/hex"
 	"fmt"
 	"strings"
+	"time"
 
 	"buka/internal/money"
 	"buka/internal/pin"
 )
 
-// Result is what a PIN pad gives out, and all that it gives out.
-type Result struct {
-	// Block is the ISO 9564-1 format 0 block under the PIN key of KSN. It lives
-	// in memory only, until the host has it.
-	Block pin.Block
-	KSN   pin.KSN
+// Packet is the request by which a pad is asked for a PIN.
+type Packet string
+
+// The requests of the family. Z60 and Z63 take a PIN under a prompt that Z2 has
+// shown before; 70 and Z62 bring amount and prompt along, so that the two cannot
+// be parted.
+const (
+	PacketZ60 Packet = "Z60"
+	PacketZ62 Packet = "Z62" // the words and the amount of the kiosk
+	PacketZ63 Packet = "Z63" // as Z60, with the lengths that are allowed
+	Packet70  Packet = "70"  // the pad's own words, with the amount
+)
+
+func (p Packet) known() bool {
+	return p == PacketZ60 || p == PacketZ62 || p == PacketZ63 || p == Packet70
 }
+
+// prompted says that the prompt must be sent before, with Z2.
+func (p Packet) prompted() bool { return p == PacketZ60 || p == PacketZ63 }
 
 // Messages to the pad, named as in the manuals of the family.
 
-func msgSelectKey(slot string) Frame { return Frame{Admin: true, Body: []byte("08" + slot)} }
+func msgCheckKey(slot string) Frame  { return Frame{Admin: true, Body: []byte("04" + slot)} }
 func msgReadSerial() Frame           { return Frame{Admin: true, Body: []byte("06")} }
+func msgSelectKey(slot string) Frame { return Frame{Admin: true, Body: []byte("08" + slot)} }
 func msgCancel() Frame               { return Frame{Body: []byte("72")} }
 
 // msgPrompt is Z2: clear the display, then show text.
@@ -28,33 +41,92 @@ func msgPrompt(text string) Frame {
 	return Frame{Body: append([]byte{'Z', '2', sub}, text...)}
 }
 
-// msgEnterPIN is Z60 in its DUKPT form: take a PIN under the prompt that is shown.
-func msgEnterPIN(pan string) Frame {
-	body := append([]byte("Z60."), pan...)
-	body = append(body, fs)
-	return Frame{Body: append(body, "DUKPT ENCRYPTION"...)}
+// dukptWord stands where Z60 and Z63 have a session key, in their DUKPT form.
+const dukptWord = "DUKPT ENCRYPTION"
+
+// entryMessage is what the four requests are made from.
+type entryMessage struct {
+	scheme  pin.Scheme
+	key     pin.WrappedKey // of MasterSession
+	pan     string
+	amount  money.Fen
+	prompt  string
+	timeout time.Duration // the kiosk's own; the pad is given more
 }
 
-// msgEnterPINAmount is 70 in its DUKPT form: the pad shows prompts of its own.
-// The flag D is for a debit of the customer. Without an amount, 0, the pad asks
-// for the PIN alone.
-func msgEnterPINAmount(pan string, amount money.Fen) Frame {
-	body := append([]byte("70."), pan...)
-	body = append(body, fs, 'D')
-	if amount > 0 {
-		body = append(body, amount.String()...)
+// frame makes the request. Whoever sends it overwrites its body after use.
+func (m entryMessage) frame(p Packet) Frame {
+	body := make([]byte, 0, MaxBody) // never moved, so that there is one copy of the PAN
+	body = append(append(body, p...), '.')
+	body = append(append(body, m.pan...), fs)
+	switch p {
+	case PacketZ60:
+		body = m.keyOr(body, dukptWord)
+	case PacketZ63:
+		body = append(m.keyOr(body, dukptWord), "0412N*"...)
+	case PacketZ62:
+		body = append(m.keyOr(body, ""), "0412N"...)
+		body = append(append(body, amountLine(m.amount)...), fs)
+		body = append(append(body, shownPrompt(m.prompt)...), fs)
+		body = append(append(body, "PLEASE WAIT"...), fs, m.timeoutDigit())
+	case Packet70:
+		// The flag D is for a debit of the customer. Without an amount a DUKPT
+		// pad asks for the PIN alone; a master/session pad insists on one.
+		body = m.keyOr(body, "D")
+		if m.amount > 0 || m.scheme == pin.MasterSession {
+			body = append(body, m.amount.String()...)
+		}
+		body = append(body, fs, m.timeoutDigit())
 	}
 	return Frame{Body: body}
+}
+
+// keyOr appends the session key's cryptogram in hex, or a word in its place.
+func (m entryMessage) keyOr(body []byte, word string) []byte {
+	if m.scheme != pin.MasterSession {
+		return append(body, word...)
+	}
+	return appendHex(body, m.key.Cryptogram)
+}
+
+// timeoutDigit is the pad's own patience, 1 to 9 times 30 s: the kiosk's and
+// half a minute more, for the kiosk is to be the one that gives up.
+func (m entryMessage) timeoutDigit() byte {
+	const step = 30 * time.Second
+	return '0' + byte(min(9, (m.timeout+step-1)/step+1))
+}
+
+func appendHex(dst, src []byte) []byte {
+	const digits = "0123456789ABCDEF"
+	for _, b := range src {
+		dst = append(dst, digits[b>>4], digits[b&0xF])
+	}
+	return dst
 }
 
 // displayColumns is the width of the narrowest display of the family, which has
 // two lines.
 const displayColumns = 16
 
-// displayText makes the two lines of an entry: the amount, then the prompt. A
-// prompt that the pad cannot show (it knows ASCII only) becomes ENTER PIN: the
-// words in the passenger's language are on the page.
+// displayText makes the two lines of an entry: the amount, then the prompt.
 func displayText(prompt string, amount money.Fen) string {
+	if amount <= 0 {
+		return shownPrompt(prompt)
+	}
+	return fmt.Sprintf("%-*s%s", displayColumns, amountLine(amount), shownPrompt(prompt))
+}
+
+func amountLine(amount money.Fen) string {
+	if amount <= 0 {
+		return ""
+	}
+	return "CNY " + amount.String()
+}
+
+// shownPrompt is a prompt as the pad can show it. One that it cannot show (it
+// knows ASCII only) becomes ENTER PIN: the words in the passenger's language are
+// on the page.
+func shownPrompt(prompt string) string {
 	for i := range len(prompt) {
 		if prompt[i] < 0x20 || prompt[i] > 0x7E {
 			prompt = ""
@@ -67,69 +139,15 @@ func displayText(prompt string, amount money.Fen) string {
 	if len(prompt) > displayColumns {
 		prompt = prompt[:displayColumns]
 	}
-	if amount <= 0 {
-		return prompt
-	}
-	return fmt.Sprintf("%-*s%s", displayColumns, "CNY "+amount.String(), prompt)
-}
-
-// isEntryAnswer says whether a packet is an answer to Z60 or 70.
-func isEntryAnswer(f Frame) bool {
-	id := messageID(f)
-	return id == "71" || id == "73"
-}
-
-// parseEntryAnswer reads an answer of a DUKPT pad: 71, status 0, KSN, block
-// (UIC, VeriFone packet 76); or 73, dot, five status digits, KSN, block
-// (VeriFone, to Z60). Anything short is a refusal and its rest is the code.
-func parseEntryAnswer(f Frame) (Result, error) {
-	id, rest := messageID(f), f.Body[min(2, len(f.Body)):]
-	head := 1
-	if id == "73" {
-		head = len(".00000")
-	}
-	switch {
-	case !isEntryAnswer(f), len(rest) == 0, id == "71" && rest[0] == '.': // the dot is for master/session keys
-		return Result{}, fmt.Errorf("%w: packet %s of %d bytes", ErrAnswer, id, len(f.Body))
-	case len(rest) <= len(".00000"):
-		code := strings.TrimPrefix(string(rest), ".")
-		return Result{}, ErrPadRefused{Message: id, Code: code}
-	}
-	if status := string(rest[:head]); status != "0" && status != ".00000" {
-		return Result{}, ErrPadRefused{Message: id, Code: strings.TrimPrefix(status, ".")}
-	}
-	rest = rest[head:]
-	if len(rest) < 16 {
-		return Result{}, fmt.Errorf("%w: packet %s of %d bytes", ErrAnswer, id, len(f.Body))
-	}
-	var r Result
-	at := len(rest) - 16
-	ksn, err := pin.ParseKSN(string(rest[:at]))
-	if err != nil {
-		return Result{}, fmt.Errorf("%w: packet %s: %w", ErrAnswer, id, err)
-	}
-	if _, err := hex.Decode(r.Block[:], rest[at:]); err != nil {
-		r.Block.Zero()
-		return Result{}, fmt.Errorf("%w: packet %s: the block is not hex", ErrAnswer, id)
-	}
-	r.KSN = ksn
-	return r, nil
-}
-
-// parseSelectAnswer reads UIC's answer to 08: status 0, or an error code.
-func parseSelectAnswer(f Frame) error {
-	if code := string(f.Body[2:]); code != "0" {
-		return ErrPadRefused{Message: "08", Code: code}
-	}
-	return nil
+	return prompt
 }
 
 // messageID names a packet for logs and switches: one of the ids that the
 // driver knows, or "?". It never gives out more of a body than that.
 func messageID(f Frame) string {
-	ids := []string{"70", "71", "72", "73", "Z60", "Z2"}
+	ids := []string{"70", "71", "72", "73", "Z60", "Z62", "Z63", "Z66", "Z67", "Z2"}
 	if f.Admin {
-		ids = []string{"06", "08"}
+		ids = []string{"04", "06", "08"}
 	}
 	for _, id := range ids {
 		if strings.HasPrefix(string(f.Body[:min(3, len(f.Body))]), id) {

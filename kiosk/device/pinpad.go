@@ -2,6 +2,7 @@ package device
 
 import (
 	"context"
+	"crypto/rand"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -18,12 +19,19 @@ type Config struct {
 	Baud int    // bit/s; 9600
 	Mode string // "8N1" (default), "7E1" or "7O1"
 
+	// Scheme and Format are what the pad is set to: which keys encipher a PIN,
+	// and as which block. TDES DUKPT and format 0 by default.
+	Scheme pin.Scheme
+	Format pin.Format
+	// Packet is the request for a PIN; Z60 by default, which any pad has. Z62
+	// and 70 bring the amount along.
+	Packet Packet
 	// KeySlot is a digit for pads that want their key selected (packet 08)
-	// before each entry; empty for those that do not.
+	// before each entry; empty for those that do not. MasterSession wants one.
 	KeySlot string
-	// PadPrompts uses packet 70 and the pad's own prompts in place of Z2 and
-	// Z60, for pads that show no foreign text while they take a PIN.
-	PadPrompts bool
+	// Serial is the serial number that the pad must have. Empty: the first that
+	// is met, as long as this driver lives.
+	Serial string
 
 	OpenTimeout      time.Duration // for the port to open; 5 s
 	AckTimeout       time.Duration // for one acknowledgement; 5 s. A packet is tried three times
@@ -66,6 +74,9 @@ func (c Config) withDefaults() Config {
 	if c.Mode == "" {
 		c.Mode = "8N1"
 	}
+	if c.Packet == "" {
+		c.Packet = PacketZ60
+	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
@@ -82,6 +93,15 @@ func (c Config) Validate() error {
 	if len(c.KeySlot) > 1 || (c.KeySlot != "" && (c.KeySlot[0] < '0' || c.KeySlot[0] > '9')) {
 		return fmt.Errorf("key slot %q of the PIN pad: write one digit, or nothing", c.KeySlot)
 	}
+	if c.Scheme == pin.MasterSession && c.KeySlot == "" {
+		return fmt.Errorf("master/session keys of the PIN pad: write the digit of the master key's slot")
+	}
+	if !c.Packet.known() {
+		return fmt.Errorf("packet %q of the PIN pad: write Z60, Z62, Z63 or 70", c.Packet)
+	}
+	if c.Format.Size() == 0 || c.Format == pin.Format4 && c.Scheme != pin.AESDUKPT {
+		return fmt.Errorf("PIN block format %d with %v keys: write 0 or 3, or 4 with aes-dukpt", c.Format, c.Scheme)
+	}
 	if _, err := portMode(c.Baud, c.Mode); err != nil {
 		return fmt.Errorf("serial port of the PIN pad: %w", err)
 	}
@@ -91,14 +111,21 @@ func (c Config) Validate() error {
 // PinPad is one pad on one port. Make it with New, end it with Close. Its
 // methods may be called from any goroutine; entries are served one at a time.
 type PinPad struct {
-	cfg      Config
-	log      *slog.Logger
-	life     context.Context // ends with ErrClosed as its cause
-	end      context.CancelCauseFunc
-	done     chan struct{}
-	requests chan *entry
+	cfg  Config
+	log  *slog.Logger
+	life context.Context // ends with ErrClosed as its cause
+	end  context.CancelCauseFunc
+	done chan struct{}
+	jobs chan *job
 
-	lastKSN pin.KSN // of the last block that was seen; the owner's
+	// The owner's.
+	lastKSN              pin.KSN // of the last block that was seen
+	lastAESKSN           pin.AESKSN
+	keyChecked           string // cryptogram of the working key whose check value was right
+	asking               bool   // the job in hand has asked for a PIN
+	markKey              [32]byte
+	lastBlock            [32]byte // mark of the last master/session block,
+	lastAccount, account [32]byte // of its account number, and of the one in hand
 
 	mu     sync.Mutex
 	ok     bool
@@ -111,13 +138,14 @@ type PinPad struct {
 func New(cfg Config) *PinPad {
 	cfg = cfg.withDefaults()
 	p := &PinPad{
-		cfg:      cfg,
-		log:      cfg.Logger,
-		done:     make(chan struct{}),
-		requests: make(chan *entry),
-		what:     "connecting",
-		since:    time.Now(),
+		cfg:   cfg,
+		log:   cfg.Logger,
+		done:  make(chan struct{}),
+		jobs:  make(chan *job),
+		what:  "connecting",
+		since: time.Now(),
 	}
+	rand.Read(p.markKey[:])
 	p.life, p.end = context.WithCancelCause(context.Background())
 	go p.run()
 	return p
@@ -185,14 +213,14 @@ func (p *PinPad) run() {
 	}
 }
 
-// refuse answers entries with ErrUnplugged for a while.
+// refuse answers jobs with ErrUnplugged for a while.
 func (p *PinPad) refuse(d time.Duration) {
 	t := time.NewTimer(d)
 	defer t.Stop()
 	for {
 		select {
-		case e := <-p.requests:
-			e.reply(Result{}, ErrUnplugged)
+		case j := <-p.jobs:
+			j.reply(ErrUnplugged)
 		case <-t.C:
 			return
 		case <-p.life.Done():
@@ -240,8 +268,8 @@ func (p *PinPad) open() (*line, error) {
 			return r.line, r.err
 		case <-t.C:
 			p.setState(false, p.cfg.Port+" does not open: the driver of the port hangs; unplug the PIN pad")
-		case e := <-p.requests:
-			e.reply(Result{}, ErrUnplugged)
+		case j := <-p.jobs:
+			j.reply(ErrUnplugged)
 		case <-p.life.Done():
 			go func() {
 				if r := <-res; r.line != nil {
@@ -272,8 +300,8 @@ func (p *PinPad) serve(l *link) error {
 			return p.lost(fmt.Errorf("%w (%w)", ErrUnplugged, l.line.err))
 		case chunk := <-l.line.rx:
 			l.idle(chunk)
-		case e := <-p.requests:
-			if err := p.serveEntry(l, e); err != nil {
+		case j := <-p.jobs:
+			if err := p.work(l, j); err != nil {
 				return err
 			}
 			probe.Reset(p.cfg.ProbeEvery)

@@ -13,7 +13,7 @@ import (
 
 // TestLineFaults damages one thing at a time and wants a block all the same.
 func TestLineFaults(t *testing.T) {
-	// At the first moment the driver is about to send Z2, at the second the pad
+	// At the first moment the driver is about to send 72, at the second the pad
 	// is about to answer.
 	for _, c := range []struct {
 		name   string
@@ -23,7 +23,7 @@ func TestLineFaults(t *testing.T) {
 		{"our packet changed: NAK", 0, []virtualpad.Fault{{Dir: virtualpad.FromKiosk, Kind: virtualpad.Garble, N: 6}}},
 		{"our packet's start changed", 0, []virtualpad.Fault{{Dir: virtualpad.FromKiosk, Kind: virtualpad.Garble, N: 1}}},
 		{"our packet's start lost", 0, []virtualpad.Fault{{Dir: virtualpad.FromKiosk, Kind: virtualpad.Drop, N: 1}}},
-		{"our packet lost", 0, []virtualpad.Fault{{Dir: virtualpad.FromKiosk, Kind: virtualpad.Drop, N: 30}}},
+		{"our packet lost", 0, []virtualpad.Fault{{Dir: virtualpad.FromKiosk, Kind: virtualpad.Drop, N: 5}}},
 		{"the pad's ACK lost", 0, []virtualpad.Fault{{Dir: virtualpad.ToKiosk, Kind: virtualpad.Drop, N: 1}}},
 		{"the pad's ACK changed", 0, []virtualpad.Fault{{Dir: virtualpad.ToKiosk, Kind: virtualpad.Garble, N: 1}}},
 		{"the answer changed: NAK", 1, []virtualpad.Fault{{Dir: virtualpad.ToKiosk, Kind: virtualpad.Garble, N: 10}}},

@@ -167,18 +167,19 @@ func (r *rig) wantBlock(a answer) {
 	if a.err != nil {
 		r.t.Fatal(a.err)
 	}
-	p, err := pin.Open(bdk, a.res.KSN, a.res.Block, pan)
+	s := a.res.PIN
+	p, err := pin.Open(bdk, s.KSN, s.Block(), pan)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	if string(p.Reveal()) != digits {
 		r.t.Error("another PIN came out")
 	}
-	if r.ksns[a.res.KSN] {
-		r.t.Errorf("key serial number %v came twice", a.res.KSN)
+	if r.ksns[s.KSN] {
+		r.t.Errorf("key serial number %v came twice", s.KSN)
 	}
-	r.ksns[a.res.KSN] = true
-	r.blocks = append(r.blocks, a.res.Block)
+	r.ksns[s.KSN] = true
+	r.blocks = append(r.blocks, s.Block())
 }
 
 func (r *rig) wholeEntry() {
@@ -199,7 +200,7 @@ func TestEntry(t *testing.T) {
 		{"Z60 and 73", virtualpad.Config{}, device.Config{}, "CNY 50.00\nENTER PIN"},
 		{"08 with EOT", virtualpad.Config{}, device.Config{KeySlot: "0"}, "CNY 50.00\nENTER PIN"},
 		{"08 with status, 71", virtualpad.Config{Dialect: virtualpad.UIC}, device.Config{KeySlot: "3"}, "CNY 50.00\nENTER PIN"},
-		{"70 and 71", virtualpad.Config{}, device.Config{PadPrompts: true}, "TOTAL 50.00\nENTER PIN"},
+		{"70 and 71", virtualpad.Config{}, device.Config{Packet: device.Packet70}, "TOTAL 50.00\nENTER PIN"},
 		{"7E1", virtualpad.Config{}, device.Config{Mode: "7E1", Baud: 1200}, "CNY 50.00\nENTER PIN"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

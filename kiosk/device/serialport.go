@@ -88,6 +88,7 @@ func (l *line) read() {
 		n, err := l.port.Read(buf[:])
 		if n > 0 {
 			chunk := append([]byte(nil), buf[:n]...)
+			clear(buf[:n]) // a PIN block is in here
 			select {
 			case l.rx <- chunk:
 			case <-l.quit:

@@ -58,12 +58,7 @@ func newPeer(t *testing.T, cfg Config) *peer {
 // greet plays the pad's part of a connect.
 func (p *peer) greet() {
 	p.t.Helper()
-	p.expect(p.frames["cancel"])
-	p.send(ack)
-	p.expect(must(msgReadSerial().Encode()))
-	p.send(ack)
-	p.send(must(Frame{Admin: true, Body: []byte("061234567890123456")}.Encode())...)
-	p.expect([]byte{ack})
+	p.fence()
 	for end := time.Now().Add(generous); ; time.Sleep(time.Millisecond) {
 		if ok, what, _ := p.driver.State(); ok {
 			return
@@ -71,6 +66,17 @@ func (p *peer) greet() {
 			p.t.Fatal(what)
 		}
 	}
+}
+
+// fence plays the pad's part of what comes before each entry and on connect.
+func (p *peer) fence() {
+	p.t.Helper()
+	p.expect(p.frames["cancel"])
+	p.send(ack)
+	p.expect(must(msgReadSerial().Encode()))
+	p.send(ack)
+	p.send(must(Frame{Admin: true, Body: []byte("061234567890123456")}.Encode())...)
+	p.expect([]byte{ack})
 }
 
 func (p *peer) send(b ...byte) {
@@ -124,6 +130,12 @@ func (p *peer) get(c <-chan outcome) outcome {
 // prompt plays the way to the pad's "enter PIN".
 func (p *peer) prompt() {
 	p.t.Helper()
+	p.fence()
+	p.z2z60()
+}
+
+func (p *peer) z2z60() {
+	p.t.Helper()
 	p.expect(must(msgPrompt("ENTER PIN").Encode()))
 	p.send(ack)
 	p.expect(p.frames["Z60 DUKPT"])
@@ -136,7 +148,7 @@ func TestWireHappyPathAndRepeat(t *testing.T) {
 	p.prompt()
 	p.send(p.frames["73 DUKPT"]...)
 	p.expect([]byte{ack})
-	if o := p.get(c); o.err != nil || o.r.KSN.String() != "FFFF9876543210E00001" {
+	if o := p.get(c); o.err != nil || o.r.PIN.KSN.String() != "FFFF9876543210E00001" {
 		t.Fatal(o.err)
 	}
 	// The pad has not seen our ACK and says it again, into the next entry.
@@ -146,14 +158,15 @@ func TestWireHappyPathAndRepeat(t *testing.T) {
 	p.expect([]byte{ack})
 	p.send(must(Frame{Body: []byte("7109876543210E000021B9C1845EB993A7B")}.Encode())...)
 	p.expect([]byte{ack})
-	if o := p.get(c); o.err != nil || o.r.KSN.Counter() != 2 {
-		t.Fatalf("%v, %v", o.r.KSN, o.err)
+	if o := p.get(c); o.err != nil || o.r.PIN.KSN.Counter() != 2 {
+		t.Fatalf("%v", o.err)
 	}
 }
 
 func TestWireThreeNAKs(t *testing.T) {
 	p := newPeer(t, Config{})
 	c := p.ask()
+	p.fence()
 	for range maxTries {
 		p.expect(must(msgPrompt("ENTER PIN").Encode()))
 		p.send(nak)
@@ -197,6 +210,7 @@ func TestWireHalfAnAnswer(t *testing.T) {
 func TestWireSilence(t *testing.T) {
 	p := newPeer(t, Config{AckTimeout: 50 * time.Millisecond})
 	c := p.ask()
+	p.fence()
 	for range maxTries {
 		p.expect(must(msgPrompt("ENTER PIN").Encode()))
 	}
@@ -209,6 +223,7 @@ func TestWireSilence(t *testing.T) {
 func TestWireAnswerInPlaceOfACK(t *testing.T) {
 	p := newPeer(t, Config{})
 	c := p.ask()
+	p.fence()
 	p.expect(must(msgPrompt("ENTER PIN").Encode()))
 	p.send(eot, ack) // a late end of something older is no cancel
 	p.expect(p.frames["Z60 DUKPT"])
@@ -222,6 +237,7 @@ func TestWireAnswerInPlaceOfACK(t *testing.T) {
 func TestWireRefusals(t *testing.T) {
 	p := newPeer(t, Config{KeySlot: "0"})
 	selectKey := func() {
+		p.fence()
 		p.expect(p.frames["select master key 0"])
 		p.send(ack)
 	}
@@ -236,7 +252,7 @@ func TestWireRefusals(t *testing.T) {
 	c = p.ask()
 	selectKey()
 	p.send(eot)
-	p.prompt()
+	p.z2z60()
 	p.send(must(Frame{Body: []byte("717")}.Encode())...)
 	p.expect([]byte{ack})
 	if o := p.get(c); !errors.As(o.err, &refused) || refused != (ErrPadRefused{"71", "7"}) {
@@ -245,7 +261,7 @@ func TestWireRefusals(t *testing.T) {
 	c = p.ask()
 	selectKey()
 	p.send(eot)
-	p.prompt()
+	p.z2z60()
 	p.send(p.frames["71 MK/SK"]...)
 	p.expect([]byte{ack})
 	if o := p.get(c); !errors.Is(o.err, ErrAnswer) {
@@ -266,12 +282,13 @@ func TestWireBlockCrossesCancel(t *testing.T) {
 	p.send(p.frames["73 DUKPT"]...)
 	p.expect([]byte{ack})
 	p.send(ack)
-	if o := p.get(c); !errors.Is(o.err, ErrTimeout) || o.r != (Result{}) {
+	if o := p.get(c); !errors.Is(o.err, ErrTimeout) || o.r.PIN != nil {
 		t.Fatal(o.err)
 	}
 	// The pad has not seen our ACK and repeats it where the next customer's
 	// answer would be.
 	c = p.ask()
+	p.fence()
 	p.expect(must(msgPrompt("ENTER PIN").Encode()))
 	p.send(ack)
 	p.expect(p.frames["Z60 DUKPT"])
@@ -305,6 +322,7 @@ func TestWireLateACK(t *testing.T) {
 		r, err := p.driver.EnterPIN(ctx, Request{PAN: "4012345678909"})
 		c <- outcome{r, err}
 	}()
+	p.fence()
 	p.expect(must(msgPrompt("ENTER PIN").Encode()))
 	p.send(ack)
 	p.expect(p.frames["Z60 DUKPT"])

@@ -17,6 +17,7 @@ import (
 	"buka/cardio/reader"
 	"buka/internal/entry"
 	"buka/internal/money"
+	"buka/internal/pin"
 	"buka/kiosk/config"
 	"buka/kiosk/device"
 	"buka/store"
@@ -189,7 +190,8 @@ func (s *Station) assembleCards() error {
 		}
 	}
 	s.pad = device.New(device.Config{
-		Port: c.PINPad.Port, Baud: c.PINPad.Baud, Mode: c.PINPad.Mode, KeySlot: c.PINPad.KeySlot, PadPrompts: c.PINPad.PadPrompts,
+		Port: c.PINPad.Port, Baud: c.PINPad.Baud, Mode: c.PINPad.Mode, KeySlot: c.PINPad.KeySlot,
+		Scheme: c.PINPad.Keys, Format: pin.Format(c.PINPad.Format), Packet: device.Packet(c.PINPad.Packet), Serial: c.PINPad.Serial,
 		EntryTimeout: time.Duration(c.PINPad.EntryTimeout), Logger: s.log,
 		OnState: func(ok bool, what string, _ time.Time) {
 			s.log.Info("PIN pad", "ok", ok, "what", what)
@@ -337,7 +339,7 @@ func (s *Station) housekeeping(ctx context.Context) {
 		if now := err != nil || room < roomMin; now != short && ctx.Err() == nil {
 			short = now
 			s.log.Warn("room for the journal", "bytes", room, "short", short, "err", err)
-			s.post(topup.DeviceChanged{Name: "journal", OK: !short, Why: "journal-failed"})
+			s.post(topup.DeviceChanged{Name: "journal", OK: !short, Why: "disk-full"})
 		}
 		select {
 		case <-ctx.Done():

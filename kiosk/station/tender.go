@@ -48,6 +48,7 @@ type bankCard struct {
 	pad      pinEntry
 	link     payLink
 	prompt   func() string
+	pinKey   func() pin.WrappedKey // of master/session keys, from the sign-on; nil: none
 	now      func() time.Time
 	log      *slog.Logger
 
@@ -104,11 +105,15 @@ func (b *bankCard) Again(ctx context.Context, amount money.Fen) error {
 		return errTender{"bank-card-unread"}
 	}
 	b.block.Zero()
-	r, err := b.pad.EnterPIN(ctx, device.Request{PAN: b.card.PAN.Reveal(), Amount: amount, Prompt: b.prompt()})
+	req := device.Request{PAN: b.card.PAN.Reveal(), Amount: amount, Prompt: b.prompt()}
+	if b.pinKey != nil {
+		req.Key = b.pinKey()
+	}
+	r, err := b.pad.EnterPIN(ctx, req)
 	switch {
 	case err == nil:
-		b.block, b.ksn = r.Block, r.KSN
-		r.Block.Zero()
+		b.block, b.ksn = r.PIN.Block(), r.PIN.KSN
+		r.PIN.Wipe()
 		return nil
 	case errors.Is(err, device.ErrCancelled):
 		return errTender{"pin-cancelled"}

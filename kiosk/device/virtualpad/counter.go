@@ -11,16 +11,26 @@ import (
 	"buka/internal/pin"
 )
 
-// counterFile holds the last key serial number that may have been used.
-const counterFile = "dukpt.json"
+// The files hold the last key serial number that may have been used, of each
+// scheme.
+const counterFile, aesCounterFile = "dukpt.json", "aes-dukpt.json"
 
 // maxCounterFile bounds what is read back.
 const maxCounterFile = 1024
 
+// serialNumber is a key serial number of either DUKPT.
+type serialNumber[K any] interface {
+	comparable
+	fmt.Stringer
+	Counter() uint32
+	SameDevice(K) bool
+	Next() (K, error)
+}
+
 // counter is the pad's DUKPT counter on disk.
-type counter struct {
-	dir  string
-	last pin.KSN
+type counter[K serialNumber[K]] struct {
+	path string
+	last K
 }
 
 type counterState struct {
@@ -28,9 +38,9 @@ type counterState struct {
 }
 
 // openCounter reads the counter, or begins one at start when there is no file.
-func openCounter(dir string, start pin.KSN) (*counter, error) {
-	c := &counter{dir: dir, last: start}
-	f, err := os.Open(c.path())
+func openCounter[K serialNumber[K]](path string, start K, parse func(string) (K, error)) (*counter[K], error) {
+	c := &counter[K]{path: path, last: start}
+	f, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return c, nil
 	}
@@ -42,12 +52,12 @@ func openCounter(dir string, start pin.KSN) (*counter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the virtual PIN pad's counter: %w", err)
 	}
-	last, err := decodeCounter(raw)
+	last, err := decodeCounter(raw, parse)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w: remove the file only together with the pad's initial key, for a key serial number must not come twice", c.path(), err)
+		return nil, fmt.Errorf("%s: %w: remove the file only together with the pad's initial key, for a key serial number must not come twice", path, err)
 	}
 	if !last.SameDevice(start) {
-		return nil, fmt.Errorf("%s is of key serial number %v, the configuration says %v: give the pad another folder", c.path(), last, start)
+		return nil, fmt.Errorf("%s is of key serial number %v, the configuration says %v: give the pad another folder", path, last, start)
 	}
 	if last.Counter() > start.Counter() {
 		c.last = last
@@ -55,33 +65,36 @@ func openCounter(dir string, start pin.KSN) (*counter, error) {
 	return c, nil
 }
 
-func decodeCounter(raw []byte) (pin.KSN, error) {
+// decodeCounter wants the number in the very form in which it was written.
+func decodeCounter[K serialNumber[K]](raw []byte, parse func(string) (K, error)) (none K, _ error) {
 	var s counterState
 	if err := json.Unmarshal(raw, &s); err != nil {
-		return pin.KSN{}, fmt.Errorf("the virtual PIN pad's counter is damaged: %w", err)
+		return none, fmt.Errorf("the virtual PIN pad's counter is damaged: %w", err)
 	}
-	if len(s.LastKSN) != 20 {
-		return pin.KSN{}, fmt.Errorf("the virtual PIN pad's counter is damaged: %w", pin.ErrKSN)
+	k, err := parse(s.LastKSN)
+	if err == nil && k.String() != s.LastKSN {
+		err = pin.ErrKSN
 	}
-	return pin.ParseKSN(s.LastKSN)
+	if err != nil {
+		return none, fmt.Errorf("the virtual PIN pad's counter is damaged: %w", err)
+	}
+	return k, nil
 }
-
-func (c *counter) path() string { return filepath.Join(c.dir, counterFile) }
 
 // take gives the next key serial number, durably marked as used. After an error
 // the number counts as used or not; either is safe, because it was not given
 // out.
-func (c *counter) take() (pin.KSN, error) {
+func (c *counter[K]) take() (none K, _ error) {
 	next, err := c.last.Next()
 	if err != nil {
-		return pin.KSN{}, err
+		return none, err
 	}
 	raw, err := json.Marshal(counterState{LastKSN: next.String()})
 	if err != nil {
-		return pin.KSN{}, err
+		return none, err
 	}
-	if err := replaceFile(c.path(), append(raw, '\n')); err != nil {
-		return pin.KSN{}, fmt.Errorf("save the virtual PIN pad's counter: %w", err)
+	if err := replaceFile(c.path, append(raw, '\n')); err != nil {
+		return none, fmt.Errorf("save the virtual PIN pad's counter: %w", err)
 	}
 	c.last = next
 	return next, nil

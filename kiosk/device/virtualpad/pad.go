@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -30,10 +31,19 @@ type Config struct {
 	Dir string
 	// IK is the initial key of this device, KSN its key serial number with the
 	// counter that counts as used already: 0 for a new device.
-	IK      pin.Key
-	KSN     pin.KSN
-	Serial  string // 16 characters, as 06 tells it; there is a default
-	Dialect Dialect
+	IK  pin.Key
+	KSN pin.KSN
+	// Scheme chooses the keys: IK and KSN by default; with pin.AESDUKPT those
+	// of X9.24-3, whose key may be AES-128, 192 or 256; with pin.MasterSession
+	// the TDES master keys by slot, '0' to '9'.
+	Scheme     pin.Scheme
+	AESIK      pin.SecretKey
+	AESKSN     pin.AESKSN
+	MasterKeys map[byte]pin.SecretKey
+	Format     pin.Format // of the blocks; 4 with pin.AESDUKPT only
+	Throttle   Throttle   // how fast PINs may be tried; not at all slowed down
+	Serial     string     // 16 characters, as 06 tells it; there is a default
+	Dialect    Dialect
 
 	ResendAfter  time.Duration // silence after which an answer is sent again; 5 s
 	EntryTimeout time.Duration // of the pad itself; 90 s, so that the kiosk's own comes first
@@ -79,12 +89,20 @@ type Pad struct {
 	on       bool
 	cable    *cable
 	dec      device.Decoder
-	count    *counter
+	count    *counter[pin.KSN]
+	aesCount *counter[pin.AESKSN]
+	bucket   bucket
+	macs     macSession
+	active   byte // the selected master key
+	prompted bool // idle is a prompt that waits for its entry
+	working  bool // idle is what an entry has left, until the kiosk has the block
 	entry    entry
 	pending  pending
 	badInRow int
 	idle     string
-	faults   [2][3]int // armed, by Direction and FaultKind
+	faults   []Fault    // armed, in order
+	held     [2]delayed // by Direction
+	traffic  [2]int
 
 	mu      sync.Mutex
 	snap    Snapshot
@@ -108,26 +126,35 @@ func Open(cfg Config) (*Pad, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("folder of the virtual PIN pad: %w", err)
 	}
-	count, err := openCounter(cfg.Dir, cfg.KSN)
+	count, err := openCounter(filepath.Join(cfg.Dir, counterFile), cfg.KSN, pin.ParseKSN)
+	if err != nil {
+		return nil, err
+	}
+	aesCount, err := openCounter(filepath.Join(cfg.Dir, aesCounterFile), cfg.AESKSN, pin.ParseAESKSN)
 	if err != nil {
 		return nil, err
 	}
 	p := &Pad{
-		cfg:     cfg,
-		log:     cfg.Logger,
-		ops:     make(chan func()),
-		quit:    make(chan struct{}),
-		done:    make(chan struct{}),
-		poke:    make(chan struct{}, 1),
-		on:      true,
-		count:   count,
+		cfg:   cfg,
+		log:   cfg.Logger,
+		ops:   make(chan func()),
+		quit:  make(chan struct{}),
+		done:  make(chan struct{}),
+		poke:  make(chan struct{}, 1),
+		on:    true,
+		count: count, aesCount: aesCount,
 		idle:    idleText,
 		changed: make(chan struct{}),
 	}
+	p.cfg.MasterKeys = maps.Clone(cfg.MasterKeys)
 	p.entry.timer, p.pending.timer = stoppedTimer(), stoppedTimer()
+	p.held[ToKiosk].timer, p.held[FromKiosk].timer = stoppedTimer(), stoppedTimer()
 	if p.cable, err = plug(cfg.Dir); err != nil {
 		return nil, err
 	}
@@ -135,6 +162,18 @@ func Open(cfg Config) (*Pad, error) {
 	go p.run()
 	go p.notify()
 	return p, nil
+}
+
+// check says what no pad can be made of.
+func (c Config) check() error {
+	aes := c.AESIK.Algorithm()
+	switch {
+	case c.Format.Size() == 0, c.Format == pin.Format4 && c.Scheme != pin.AESDUKPT:
+		return fmt.Errorf("the virtual PIN pad: %w", pin.ErrFormat)
+	case c.Scheme == pin.AESDUKPT && aes != pin.AES128 && aes != pin.AES192 && aes != pin.AES256:
+		return fmt.Errorf("the virtual PIN pad: %w", pin.ErrDerivation)
+	}
+	return nil
 }
 
 // SlavePath is the path to give to the driver. It is a link that stays the same
@@ -254,7 +293,9 @@ func (p *Pad) reset() {
 	p.endEntry()
 	p.dropPending()
 	p.dec.Reset()
-	p.idle = idleText
+	p.macs.reset()
+	p.dropDelayed()
+	p.idle, p.working, p.prompted, p.active = idleText, false, false, 0
 }
 
 // do runs f on the owner and waits for it.
@@ -278,6 +319,8 @@ func (p *Pad) run() {
 		case <-p.quit:
 			p.reset()
 			p.cfg.IK.Zero()
+			p.cfg.AESIK.Zero()
+			clear(p.cfg.MasterKeys)
 			if p.cable != nil {
 				p.cable.unplug(p.cfg.Dir)
 			}
@@ -291,6 +334,10 @@ func (p *Pad) run() {
 			p.abandon("TIME OUT")
 		case <-p.pending.timer.C:
 			p.resend(false)
+		case <-p.held[ToKiosk].timer.C:
+			p.put(p.release(ToKiosk))
+		case <-p.held[FromKiosk].timer.C:
+			p.hear(p.release(FromKiosk))
 		}
 		p.publish()
 	}

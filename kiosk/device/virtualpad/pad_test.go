@@ -156,7 +156,7 @@ func TestCounterIsDurableFirst(t *testing.T) {
 	b.z60(testPAN)
 	b.typePIN("1234")
 	b.wantBody("73.000009876543210E000011B9C1845EB993A7A")
-	c, err := openCounter(dir, testKSN)
+	c, err := openCounter(filepath.Join(dir, counterFile), testKSN, pin.ParseKSN)
 	if err != nil || c.last.Counter() != 1 {
 		t.Fatalf("%v, %v", c, err)
 	}
@@ -339,7 +339,7 @@ func TestClearPINIsOverwritten(t *testing.T) {
 func FuzzCounterFile(f *testing.F) {
 	f.Add([]byte(`{"last_ksn":"FFFF9876543210E00001"}`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		k, err := decodeCounter(raw)
+		k, err := decodeCounter(raw, pin.ParseKSN)
 		if err != nil && k != (pin.KSN{}) {
 			t.Fatal("a number beside an error")
 		}

@@ -25,6 +25,7 @@ const (
 type pending struct {
 	raw           []byte
 	silence, naks int
+	trailing      bool // EOT follows the acknowledgement, as UIC's admin packets have it
 	timer         *time.Timer
 }
 
@@ -34,14 +35,22 @@ func (p *Pad) arrive(chunk []byte) {
 	if !p.on {
 		return
 	}
-	in := p.mangle(FromKiosk, chunk)
+	p.hear(p.through(FromKiosk, chunk))
+}
+
+// hear takes bytes as they arrive at last.
+func (p *Pad) hear(in []byte) {
 	defer clear(in)
 	for _, b := range in {
 		switch ev := p.dec.Feed(b); ev.Kind {
 		case device.EventACK:
+			trailing := p.pending.trailing
 			p.dropPending()
-			if p.idle == workingText {
-				p.idle = idleText
+			if trailing {
+				p.transmit([]byte{eot})
+			}
+			if p.working {
+				p.idle, p.working = idleText, false
 			}
 		case device.EventNAK:
 			p.resend(true)
@@ -68,41 +77,89 @@ func (p *Pad) arrive(chunk []byte) {
 // obey carries out a sound packet. One with an unknown id is ignored. answering
 // says that it has overtaken the acknowledgement of an answer.
 func (p *Pad) obey(f device.Frame, answering bool) {
+	if f.Admin {
+		p.administer(string(f.Body))
+		return
+	}
 	body := f.Body
 	switch {
-	case f.Admin && string(body) == "06":
-		p.reply(device.Frame{Admin: true, Body: []byte("06" + p.cfg.Serial)})
-	case f.Admin && len(body) == 3 && bytes.HasPrefix(body, []byte("08")):
-		if p.cfg.Dialect == UIC {
-			p.reply(device.Frame{Admin: true, Body: []byte("080")})
-			return
-		}
-		p.transmit([]byte{eot})
-	case f.Admin:
 	case string(body) == "72":
 		if p.entry.active || answering {
 			p.abandon("CANCELLED")
 		}
 	case bytes.HasPrefix(body, []byte("Z2")):
-		p.idle = string(bytes.TrimPrefix(body[2:], []byte{sub}))
-	case bytes.HasPrefix(body, []byte("Z60.")):
-		pan, rest, _ := strings.Cut(string(body[4:]), string(rune(fs)))
-		if rest != "DUKPT ENCRYPTION" {
-			p.refuse("5") // a session key, which this pad has no use for
-			return
+		p.show(string(bytes.TrimPrefix(body[2:], []byte{sub})))
+	case bytes.HasPrefix(body, []byte("Z3")):
+		p.showLines(string(body[2:]))
+	case bytes.HasPrefix(body, []byte("Z42")), bytes.HasPrefix(body, []byte("Z50")):
+		p.transmit([]byte{eot}) // no key in clear leaves this pad
+	case bytes.HasPrefix(body, []byte("Z66")):
+		p.makeMAC(string(body))
+	default:
+		if a, code, ok := parseAsk(string(body), p.cfg.Scheme); ok {
+			p.begin(body, a, code)
 		}
-		answer := "73"
-		if p.cfg.Dialect == UIC {
-			answer = "71"
+	}
+}
+
+// show is Z2. Authenticated prompts by number (GS, RS) are of UIC's own table,
+// which this pad has not.
+func (p *Pad) show(text string) {
+	if strings.ContainsAny(text, "\x1d\x1e\x1c") {
+		p.transmit([]byte{eot})
+		return
+	}
+	p.idle, p.prompted = text, true
+}
+
+// showLines is Z3: how many lines, perhaps SUB, the lines.
+func (p *Pad) showLines(text string) {
+	if text == "" || text[0] < '1' || text[0] > '7' || strings.ContainsAny(text, "\x1d\x1e") {
+		p.transmit([]byte{eot})
+		return
+	}
+	var all string
+	for i, line := range strings.Split(strings.TrimPrefix(text[1:], "\x1a"), string(rune(fs))) {
+		if i < int(text[0]-'0') {
+			all += pad(line[:min(columns, len(line))])
 		}
-		p.begin(body, pan, answer, p.idle)
-	case bytes.HasPrefix(body, []byte("70.")):
-		pan, rest, _ := strings.Cut(string(body[3:]), string(rune(fs)))
-		prompt := "ENTER PIN"
-		if amount := strings.TrimLeft(rest, "CD"); amount != "" {
-			prompt = pad("TOTAL "+amount) + prompt
+	}
+	p.show(strings.TrimRight(all, " "))
+}
+
+// administer obeys an admin packet. Keys are not loaded over this line: that is
+// work for two people and a key loading device.
+func (p *Pad) administer(body string) {
+	answer := func(text string) {
+		p.reply(device.Frame{Admin: true, Body: []byte(text)})
+		p.pending.trailing = p.cfg.Dialect == UIC
+	}
+	switch {
+	case body == "06":
+		answer("06" + p.cfg.Serial)
+	case body == "16":
+		answer("160")
+	case len(body) == 3 && strings.HasPrefix(body, "04"):
+		present := "0"
+		if _, ok := p.cfg.MasterKeys[body[2]]; ok {
+			present = "F"
 		}
-		p.begin(body, pan, "71", prompt)
+		answer("04" + present)
+	case len(body) == 3 && strings.HasPrefix(body, "08"):
+		ok := body[2] >= '0' && body[2] <= '9'
+		if ok {
+			p.active = body[2]
+		}
+		switch {
+		case p.cfg.Dialect == VeriFone:
+			p.transmit([]byte{eot})
+		case ok:
+			answer("080")
+		default:
+			answer("081")
+		}
+	case strings.HasPrefix(body, "02"), strings.HasPrefix(body, "05"):
+		p.transmit([]byte{eot})
 	}
 }
 
@@ -125,8 +182,7 @@ func (p *Pad) reply(f device.Frame) {
 
 func (p *Pad) sendPending() {
 	out := append([]byte(nil), p.pending.raw...)
-	if p.faults[ToKiosk][BadLRC] > 0 {
-		p.faults[ToKiosk][BadLRC]--
+	if p.badLRC() {
 		out[len(out)-1] ^= 1
 	}
 	p.transmit(out)
@@ -147,7 +203,7 @@ func (p *Pad) resend(refused bool) {
 	}
 	if p.pending.naks >= naksMax || p.pending.silence > resends {
 		p.dropPending()
-		p.idle = idleText
+		p.idle, p.working = idleText, false
 		p.transmit([]byte{eot})
 		return
 	}
@@ -161,10 +217,15 @@ func (p *Pad) dropPending() {
 }
 
 func (p *Pad) transmit(b []byte) {
-	if !p.on || p.cable == nil {
-		return
+	if p.on {
+		p.put(p.through(ToKiosk, b))
 	}
-	out := p.mangle(ToKiosk, b)
-	p.cable.write(out)
+}
+
+// put writes bytes to the line, as they leave it at last.
+func (p *Pad) put(out []byte) {
+	if p.cable != nil {
+		p.cable.write(out)
+	}
 	clear(out)
 }
