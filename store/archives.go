@@ -145,7 +145,7 @@ func (a *archives) entry(seq uint64, to anchor) (e entry.Entry, raw []byte, hash
 // verify reads every archive up to the anchor, from entry 1.
 func (a *archives) verify(ctx context.Context, to anchor, tell func(done uint64)) error {
 	var at point
-	var is origin
+	var is, now origin
 	for at.seq < to.Seq {
 		s, err := a.holding(at.seq + 1)
 		if err != nil {
@@ -159,10 +159,13 @@ func (a *archives) verify(ctx context.Context, to anchor, tell func(done uint64)
 				if _, err := at.next(seqKey(at.seq+1), raw); err != nil {
 					return err
 				}
+				if err := now.follow(e); err != nil {
+					return err
+				}
 				if e.Seq%4096 == 0 {
 					tell(e.Seq)
 				}
-				if e.Seq == to.Seq && (at != to.point() || is.kiosk != to.Kiosk || string(is.epoch[:]) != string(to.Epoch)) {
+				if e.Seq == to.Seq && (at != to.point() || now.kiosk != to.Kiosk || string(now.epoch[:]) != string(to.Epoch)) {
 					return damaged(e.Seq, "it is not the entry that the journal goes on from")
 				}
 				return ctx.Err()

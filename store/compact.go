@@ -14,7 +14,7 @@ import (
 // CompactReport says what Compact did.
 type CompactReport struct {
 	Before, After int64         // bytes of the file
-	Copied        uint64        // entries that were copied beside appends
+	Copied        uint64        // last entry that was copied beside appends
 	Late          uint64        // entries that came meanwhile and were copied while appends waited
 	Took, Blocked time.Duration // in all; while appends and readers waited
 }

@@ -69,7 +69,10 @@ func (p *planned) well(ctx context.Context) error {
 		return err
 	}
 	defer snap.Close()
-	return snap.Verify(ctx, nil)
+	if snap.found.damaged >= 0 {
+		return damaged(0, "a meta page is damaged")
+	}
+	return snap.Reader.Verify(ctx, nil) // bbolt's opinion would want the lock that we hold
 }
 
 // chooseStart compares the ways to begin (the backup; the archives alone; entry

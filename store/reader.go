@@ -255,6 +255,7 @@ type Stats struct {
 	FileBytes int64   // size of the file
 	UsedBytes int64   // up to the last page that was ever used
 	FreeRatio float64 // share of the used bytes that is free again, 0 to 1
+	Archived  uint64  // entries up to here are in archives
 }
 
 func (v view) stats(file *os.File) (Stats, error) {
@@ -262,11 +263,15 @@ func (v view) stats(file *os.File) (Stats, error) {
 	if err != nil {
 		return Stats{}, err
 	}
+	a, err := v.anchor()
+	if err != nil {
+		return Stats{}, err
+	}
 	info, err := file.Stat()
 	if err != nil {
 		return Stats{}, fmt.Errorf("size of the journal: %w", err)
 	}
-	s := Stats{Entries: tail.seq, FileBytes: info.Size(), UsedBytes: int64(v.pages.high) * int64(v.pages.pageSize)}
+	s := Stats{Archived: a.Seq, Entries: tail.seq, FileBytes: info.Size(), UsedBytes: int64(v.pages.high) * int64(v.pages.pageSize)}
 	if v.freelist != noFreelist {
 		ids, _, err := v.pages.freelist(v.freelist)
 		if err != nil {

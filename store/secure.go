@@ -12,8 +12,8 @@ import (
 // WorstSale is more bytes than the journal ever grows by for one sale, with
 // everything that may go wrong in it: 64 commits that each write a fresh branch,
 // leaf, root and list of free pages because a reader holds the old ones, and
-// three checkpoints of 256 KiB.
-const WorstSale = 3 << 20
+// four checkpoints of 256 KiB, each of which the commit after it writes again.
+const WorstSale = 8 << 20
 
 // Secure makes sure that the next `bytes` bytes of the journal find room: the
 // blocks of the file are taken from the disk now, so that a commit has only to

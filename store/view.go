@@ -141,14 +141,12 @@ func (v view) get(seq uint64) ([]byte, error) {
 
 // before gives the point that entry seq must follow.
 func (v view) before(seq uint64) (point, error) {
-	if seq <= 1 {
-		return point{}, nil
-	}
+	seq = max(seq, 1)
 	a, err := v.anchor()
 	switch {
 	case err != nil:
 		return point{}, err
-	case seq-1 == a.Seq:
+	case seq-1 == a.Seq: // zero before the first
 		return a.point(), nil
 	case seq-1 < a.Seq:
 		return point{}, archivedError{a}
