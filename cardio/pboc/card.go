@@ -18,6 +18,7 @@ type card struct {
 	ch     purse.Channel
 	app    Application
 	info   purse.Info
+	inits  uint64 // INITIALIZE commands that were sent
 }
 
 func (c *card) Info() purse.Info { return c.info }

@@ -27,7 +27,11 @@ func Judge(a entry.Attempt, e entry.Evidence) entry.Verdict {
 	if slices.ContainsFunc(e.Seen.Log, func(r entry.LogRecord) bool { return newRecordOf(a, r, e.Before) }) {
 		return entry.Verdict{Outcome: entry.Done, By: "log"}
 	}
-	return judgeCounter(a, e.Counter)
+	v := judgeCounter(a, e.Counter)
+	if v.By == "ledger" && filledByOthers(a, e) {
+		return next(entry.StepNothing)
+	}
+	return v
 }
 
 // judgeProofs decides by a TAC of this attempt. Any proof without an opinion is
@@ -93,6 +97,19 @@ func judgeCounter(a entry.Attempt, c *entry.Counter) entry.Verdict {
 		return entry.Verdict{Outcome: entry.Done, By: "ledger"}
 	}
 	return next(entry.StepNothing)
+}
+
+// filledByOthers says that the card's log contradicts the host's ledger: it has
+// another's new load for every slot that the counter has passed. The host then
+// is not the only authority of this card, whatever it believes.
+func filledByOthers(a entry.Attempt, e entry.Evidence) bool {
+	others := entry.Slot(0)
+	for _, r := range e.Seen.Log {
+		if r.Type == purse.TypeLoad && r.Number >= a.Slot && r.Number <= e.Counter.Value && !slices.ContainsFunc(e.Before, r.Same) {
+			others++
+		}
+	}
+	return others >= e.Counter.Value-a.Slot
 }
 
 func next(s entry.Step) entry.Verdict { return entry.Verdict{Outcome: entry.Unknown, Next: s} }

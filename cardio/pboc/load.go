@@ -76,6 +76,7 @@ func (c *card) initialize(r purse.LoadRequest) apdu.Command {
 	if key == 0 {
 		key = c.family.config.KeyIndex
 	}
+	c.inits++
 	data := append(binary.BigEndian.AppendUint32([]byte{key}, uint32(r.Amount)), r.Terminal...)
 	return apdu.Command{CLA: 0x80, INS: 0x50, P2: 0x02, Data: data, Ne: 16}
 }
@@ -92,6 +93,7 @@ func (c *card) Prepare(ctx context.Context, r purse.LoadRequest, authority purse
 	if err != nil {
 		return nil, err
 	}
+	asked := c.inits
 	limit := money.Fen(valueMask)
 	if c.info.Limit > 0 {
 		limit = c.info.Limit
@@ -111,6 +113,7 @@ func (c *card) Prepare(ctx context.Context, r purse.LoadRequest, authority purse
 	return &prepared{
 		card:    c,
 		attempt: a,
+		serves:  asked,
 		credit:  apdu.Command{CLA: 0x80, INS: 0x52, Data: slices.Concat(when, grant.MAC2), Ne: 4},
 	}, nil
 }

@@ -2,6 +2,7 @@ package pboc
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -14,6 +15,7 @@ import (
 type prepared struct {
 	card    *card
 	attempt entry.Attempt
+	serves  uint64 // the INITIALIZE that the MAC2 answers
 	credit  apdu.Command
 
 	once   sync.Once
@@ -27,11 +29,18 @@ func (p *prepared) Write(ctx context.Context) purse.WriteResult {
 	return p.result
 }
 
+// errSuperseded: a MAC2 serves only the INITIALIZE that it answers. For another
+// one it would be a wrong MAC, and cards count those.
+var errSuperseded = errors.New("another INITIALIZE came after the one that the authority answered")
+
 // write is the point of no return. Send transmits once and follows nothing.
 func (p *prepared) write(ctx context.Context) purse.WriteResult {
 	const op = "credit for load"
 	if err := ctx.Err(); err != nil { // nothing has left yet
 		return purse.WriteResult{Outcome: entry.NotDone, Err: fmt.Errorf("%s: not sent: %w", op, err)}
+	}
+	if p.serves != p.card.inits {
+		return purse.WriteResult{Outcome: entry.NotDone, Err: fmt.Errorf("%s: not sent: %w", op, errSuperseded)}
 	}
 	r, err := apdu.Send(ctx, p.card.ch, p.credit)
 	if err != nil {

@@ -66,11 +66,41 @@ func TestPBOC(t *testing.T) {
 }
 
 func harness(f *pboc.Family, o virtual.PurseOptions) purtest.Harness {
+	at := time.Date(2026, 1, 15, 18, 0, 0, 0, time.UTC)
+	var first, second inMemory // once made, they are copied
 	return purtest.Harness{
 		Family: f, Judge: pboc.Judge, Unasked: pboc.Unasked, IsWrite: virtual.IsCredit,
-		New: func(t testing.TB) (purtest.Card, purtest.Host) { return used(t, o, f), newHSM() },
+		New: func(t testing.TB) (purtest.Card, purtest.Host) {
+			if first.Purse == nil {
+				first = used(t, o, f)
+			}
+			return first.copy(t), newHSM()
+		},
+		Copy: func(t testing.TB, c purtest.Card, h purtest.Host) (purtest.Card, purtest.Host) {
+			return c.(inMemory).copy(t), h.(*hsm).copy()
+		},
+		Other: func(t testing.TB) (purtest.Card, func() purse.Channel) {
+			if second.Purse == nil {
+				other := o
+				other.Number = "3105170010170907992"
+				second = used(t, other, f)
+			}
+			card := second.copy(t)
+			return card, func() purse.Channel {
+				ch := card.Present()
+				if _, err := f.Open(t.Context(), ch); err != nil {
+					t.Fatal(err)
+				}
+				return ch
+			}
+		},
 		Ride: func(t testing.TB, c purtest.Card) {
-			if err := c.(inMemory).Ride(100, codec.Terminal{9}, time.Date(2026, 1, 15, 18, 0, 0, 0, time.UTC)); err != nil {
+			if err := virtualOf(c).Ride(100, codec.Terminal{9}, at); err != nil {
+				t.Fatal(err)
+			}
+		},
+		Elsewhere: func(t testing.TB, c purtest.Card) {
+			if err := virtualOf(c).LoadElsewhere(1000, codec.Terminal{9}, at); err != nil {
 				t.Fatal(err)
 			}
 		},

@@ -76,7 +76,7 @@ func TestTornOnAReader(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			c := host.JudgeCounter(probe)
+			c := host.JudgeCounter(a, probe)
 			e.Counter = &c
 		}
 		if v := pboc.Judge(a, e); v.Outcome != want {

@@ -3,7 +3,6 @@ package purtest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"testing"
 
 	"buka/cardio/purse"
@@ -16,9 +15,13 @@ func Run(t *testing.T, h Harness) {
 	t.Run("read", func(t *testing.T) { read(t, h) })
 	t.Run("load", func(t *testing.T) { load(t, h) })
 	t.Run("not written", func(t *testing.T) { notWritten(t, h) })
-	t.Run("every command lost", func(t *testing.T) { everyCommandLost(t, h) })
-	t.Run("lost twice", func(t *testing.T) { lostTwice(t, h) })
-	t.Run("ridden away", func(t *testing.T) { riddenAway(t, h) })
+	t.Run("late grant", func(t *testing.T) { lateGrant(t, h) })
+	t.Run("every command of a load", func(t *testing.T) { everyCommand(t, h) })
+	for _, r := range recoveries(h) {
+		t.Run("every command of the recovery "+r.name, func(t *testing.T) { everyRecovery(t, h, r) })
+	}
+	t.Run("loaded elsewhere", func(t *testing.T) { loadedElsewhere(t, h) })
+	t.Run("silent authority", func(t *testing.T) { silentAuthority(t, h) })
 	for reason, card := range h.Refused {
 		t.Run(string(reason), func(t *testing.T) { refused(t, h, reason, card) })
 	}
@@ -93,10 +96,10 @@ func notWritten(t *testing.T, h Harness) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c := m.host.JudgeCounter(probe); c.MAC1 != entry.Verified || !c.Fresh || c.Value != probe.Slot {
+	if c := m.host.JudgeCounter(probe, probe); c.MAC1 != entry.Verified || !c.Fresh || c.Value != probe.Slot {
 		t.Errorf("probe: %+v", c)
 	}
-	if c := m.host.JudgeCounter(probe); c.Fresh {
+	if c := m.host.JudgeCounter(probe, probe); c.Fresh {
 		t.Error("a replayed probe is fresh")
 	}
 
@@ -146,117 +149,6 @@ func notWritten(t *testing.T, h Harness) {
 	if m.card.Balance() != start {
 		t.Error("value was written")
 	}
-}
-
-// maxCommands bounds the commands of one presentation.
-const maxCommands = 80
-
-// everyCommandLost loses the nth command of a load in every way, for every n,
-// and lets the next presentations heal it: exactly one credit in the end.
-func everyCommandLost(t *testing.T, h Harness) {
-	for _, loss := range losses {
-		for n := 1; ; n++ {
-			m := newTerminal(t, h)
-			l := m.line(n, loss)
-			err := m.visit(l)
-			if !l.fired {
-				break // the load needs fewer commands
-			}
-			if n > maxCommands {
-				t.Fatalf("more than %d commands", maxCommands)
-			}
-			m.heal(fmt.Sprintf("%v at command %d (%v)", loss, n, err))
-		}
-	}
-}
-
-// lostTwice loses the write, and then each command of what finds out about it.
-// What the terminal knows after the first loss is the same for every kind, but
-// for whether the card has carried it out.
-func lostTwice(t *testing.T, h Harness) {
-	write := writeIndex(t, h)
-	for _, first := range []Loss{NeverArrived, NoAnswer} {
-		for _, second := range []Loss{NeverArrived, NoAnswer, Nonsense} {
-			for n := 1; ; n++ {
-				m := newTerminal(t, h)
-				if err := m.visit(m.line(write, first)); err != nil || !m.open {
-					t.Fatalf("%v at the write: open %v, %v", first, m.open, err)
-				}
-				l := m.line(n, second)
-				err := m.visit(l)
-				if !l.fired {
-					break
-				}
-				if n > maxCommands {
-					t.Fatalf("more than %d commands", maxCommands)
-				}
-				m.heal(fmt.Sprintf("%v at the write, then %v at command %d (%v)", first, second, n, err))
-			}
-		}
-	}
-}
-
-// riddenAway loses the write and then everything that the card could show of
-// it: only the counter, and what the host knows of its slots, are left.
-func riddenAway(t *testing.T, h Harness) {
-	if h.Ride == nil {
-		return
-	}
-	write := writeIndex(t, h)
-	for _, loss := range losses {
-		m := newTerminal(t, h)
-		if err := m.visit(m.line(write, loss)); err != nil || !m.open {
-			t.Fatalf("%v at the write: open %v, %v", loss, m.open, err)
-		}
-		written := m.card.Balance() > start
-		for range 12 {
-			h.Ride(t, m.card)
-		}
-		m.moved = m.card.Balance() - m.attempt.OldBalance
-		if written {
-			m.moved -= amount
-		}
-		if err := m.visit(m.line(0, 0)); err != nil || m.open || !m.done {
-			t.Fatalf("%v: open %v, done %v, %v", loss, m.open, m.done, err)
-		}
-		if got, want := m.card.Balance(), start+amount+m.moved; got != want {
-			t.Fatalf("%v: %v on the card, want %v", loss, got, want)
-		}
-	}
-}
-
-// heal presents the card until its load is done, and checks the value.
-func (m *terminal) heal(what string) {
-	m.t.Helper()
-	for range 4 {
-		if m.done {
-			break
-		}
-		if err := m.visit(m.line(0, 0)); err != nil {
-			m.t.Fatalf("%s: healing: %v", what, err)
-		}
-	}
-	if !m.done || m.card.Balance() != start+amount {
-		m.t.Fatalf("%s: done %v, open %v, %v on the card, want %v", what, m.done, m.open, m.card.Balance(), start+amount)
-	}
-}
-
-// writeIndex counts the commands up to the write.
-func writeIndex(t *testing.T, h Harness) int {
-	m := newTerminal(t, h)
-	at := 0
-	l := m.line(0, 0)
-	l.isWrite = func(cmd []byte) bool {
-		if h.IsWrite(cmd) {
-			at = l.count
-			return true
-		}
-		return false
-	}
-	if err := m.visit(l); err != nil || at == 0 {
-		t.Fatal("no write was seen: ", err)
-	}
-	return at
 }
 
 // refused: the reason is found before anything is written.

@@ -19,10 +19,11 @@ var terminalID = entry.Hex{0x11, 0x22, 0x33, 0x44, 0x55, 0x66}
 // terminal is a sale in small. What it keeps between presentations is what the
 // journal would.
 type terminal struct {
-	t    testing.TB
-	h    Harness
-	card Card
-	host Host
+	t     testing.TB
+	h     Harness
+	card  Card
+	host  Host
+	truth Host // the same, when the other one is made to fail
 
 	attempt entry.Attempt
 	before  []entry.LogRecord
@@ -31,17 +32,42 @@ type terminal struct {
 	proofs  []entry.Proof
 	says    []entry.Opinion
 	moved   money.Fen // by other terminals since the attempt, in fen
+	away    money.Fen // by other terminals since the beginning
+	by      string    // what decided
+
+	other      Card // took the card's place once; nil: none did
+	otherStart money.Fen
+}
+
+// elsewhere does something to the card at another terminal.
+func (m *terminal) elsewhere(do func(testing.TB, Card)) {
+	before := m.card.Balance()
+	do(m.t, m.card)
+	m.moved += m.card.Balance() - before
+	m.away += m.card.Balance() - before
 }
 
 func newTerminal(t testing.TB, h Harness) *terminal {
 	card, host := h.New(t)
-	return &terminal{t: t, h: h, card: card, host: host}
+	return &terminal{t: t, h: h, card: card, host: host, truth: host}
 }
 
 // line presents the card; hit 0 hits nothing.
-func (m *terminal) line(hit int, loss Loss) *line {
-	return &line{ch: m.card.Present(), isWrite: m.h.IsWrite, hit: hit, loss: loss}
+func (m *terminal) line(hit int, fault Fault) *line {
+	return &line{ch: m.card.Present(), card: m.card, isWrite: m.h.IsWrite, hit: hit, fault: fault, other: func() purse.Channel {
+		card, selected := m.h.Other(m.t)
+		m.other, m.otherStart = card, card.Balance()
+		if fault == OtherSelected {
+			return selected()
+		}
+		return card.Present()
+	}}
 }
+
+var (
+	errOtherCard = errors.New("this is another card")
+	errPeople    = errors.New("the evidence decides nothing: people must")
+)
 
 // visit is one presentation: what is unknown comes first, then the load. An
 // error ends it as a card that leaves does.
@@ -52,7 +78,10 @@ func (m *terminal) visit(l *line) error {
 		return err
 	}
 	if n := p.Info().Card.Number; n != m.card.Number() {
-		m.t.Fatalf("read number %s of card %s", n, m.card.Number())
+		if !l.fired {
+			m.t.Fatalf("read number %s of card %s", n, m.card.Number())
+		}
+		return errOtherCard
 	}
 	ask := purse.AskNewest
 	if m.open {
@@ -94,7 +123,7 @@ func (m *terminal) load(ctx context.Context, p purse.Purse, seen entry.Observati
 		return err
 	}
 	held := m.card.Balance()
-	m.attempt, m.before, m.proofs, m.says = prepared.Attempt(), seen.Log, nil, nil
+	m.attempt, m.before, m.proofs, m.says, m.moved = prepared.Attempt(), seen.Log, nil, nil, 0
 	r := prepared.Write(ctx)
 	if again := prepared.Write(ctx); l.writes > 1 || again.Outcome != r.Outcome {
 		m.t.Fatalf("%d writes went out for one attempt; %v, then %v", l.writes, r.Outcome, again.Outcome)
@@ -104,7 +133,8 @@ func (m *terminal) load(ctx context.Context, p purse.Purse, seen entry.Observati
 	if m.done && len(r.TAC) == 0 && r.Err == nil {
 		m.t.Fatal("done without a TAC and without a reason")
 	}
-	if m.done && len(r.TAC) != 0 && m.host.JudgeTAC(m.attempt, entry.Proof{TAC: r.TAC}) != entry.Verified {
+	lied := l.fired && l.fault.lies() // the host will say so, and people will look
+	if m.done && len(r.TAC) != 0 && !lied && m.truth.JudgeTAC(m.attempt, entry.Proof{TAC: r.TAC}) != entry.Verified {
 		m.t.Fatalf("the TAC %v of the write is not about it", r.TAC)
 	}
 	return nil
@@ -127,6 +157,7 @@ func (m *terminal) resolve(ctx context.Context, p purse.Purse, seen entry.Observ
 		v := m.h.Judge(m.attempt, e)
 		if v.Outcome != entry.Unknown {
 			m.compare("the judge, by "+v.By, v.Outcome, m.attempt.OldBalance+m.moved)
+			m.by = v.By
 			m.open, m.done = false, v.Outcome == entry.Done
 			return nil
 		}
@@ -152,10 +183,12 @@ func (m *terminal) resolve(ctx context.Context, p purse.Purse, seen entry.Observ
 			if err != nil {
 				return err
 			}
-			c := m.host.JudgeCounter(probe)
+			c := m.host.JudgeCounter(m.attempt, probe)
 			e.Counter = &c
+		case entry.StepAuthority:
+			return errSilent
 		default:
-			return fmt.Errorf("the judge is stuck at step %d with %+v", v.Next, e)
+			return fmt.Errorf("%w: %+v", errPeople, e)
 		}
 	}
 	return errors.New("the judge never came to an end")
