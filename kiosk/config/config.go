@@ -91,6 +91,16 @@ type Config struct {
 		Password  string   `toml:"password"`
 		Heartbeat Duration `toml:"heartbeat"`
 	} `toml:"fleet"`
+	Journal struct {
+		Backups      []string `toml:"backups"`
+		BackupEvery  Duration `toml:"backup_every"`
+		BackupKeep   int      `toml:"backup_keep"`
+		VerifyEvery  Duration `toml:"verify_every"`
+		ArchiveAfter Duration `toml:"archive_after"`
+		ArchiveKeep  int      `toml:"archive_keep"`
+		Quiet        Window   `toml:"quiet"`
+		Restore      bool     `toml:"restore"`
+	} `toml:"journal"`
 	Sale struct {
 		Amounts []Amount `toml:"amounts"`
 		Offer   Duration `toml:"offer"`
@@ -130,6 +140,9 @@ func Default() Config {
 	c.PINPad.Packet = "Z60"
 	c.Switch.Timeout = Duration(10 * time.Second)
 	c.Fleet.Heartbeat = Duration(5 * time.Second)
+	c.Journal.BackupEvery, c.Journal.BackupKeep = Duration(6*time.Hour), 8
+	c.Journal.VerifyEvery, c.Journal.ArchiveAfter, c.Journal.ArchiveKeep = Duration(24*time.Hour), Duration(30*24*time.Hour), 50_000
+	c.Journal.Quiet, c.Journal.Restore = Window{2 * time.Hour, 5 * time.Hour}, true
 	c.Sale.Amounts = []Amount{1000, 2000, 5000, 10000, 20000}
 	c.Sale.Offer, c.Sale.Idle, c.Sale.Warn, c.Sale.PINs = Duration(2*time.Minute), Duration(45*time.Second), Duration(20*time.Second), 3
 	return c
@@ -217,6 +230,9 @@ func (c *Config) check() *Error {
 	}
 	if wrong := c.checkPINPad(); wrong != nil {
 		return wrong
+	}
+	if bad := c.checkJournal(); bad != nil {
+		return bad
 	}
 	for key, expr := range map[string]string{"readers.transit": c.Readers.Transit, "readers.bank": c.Readers.Bank, "readers.desk": c.Readers.Desk} {
 		if expr == "" && key != "readers.desk" {

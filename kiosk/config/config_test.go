@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding"
 	"errors"
 	"fmt"
 	"os"
@@ -20,7 +21,7 @@ func TestExampleShowsTheDefaults(t *testing.T) {
 	want.Readers, want.PINPad.Port = got.Readers, got.PINPad.Port
 	want.Switch.Address, want.Switch.Terminal, want.Switch.Merchant = got.Switch.Address, got.Switch.Terminal, got.Switch.Merchant
 	want.Fleet.URL = got.Fleet.URL
-	want.Hosts, want.Purse.Issuers, want.Purse.PINs = []string{}, []string{}, []string{}
+	want.Hosts, want.Purse.Issuers, want.Purse.PINs, want.Journal.Backups = []string{}, []string{}, []string{}, []string{}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the example says\n%+v\nthe defaults are\n%+v", got, want)
 	}
@@ -49,7 +50,7 @@ func keysOf(t reflect.Type, prefix string) []string {
 	for i := range t.NumField() {
 		f := t.Field(i)
 		key := prefix + f.Tag.Get("toml")
-		if f.Type.Kind() == reflect.Struct {
+		if f.Type.Kind() == reflect.Struct && !reflect.PointerTo(f.Type).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 			keys = append(keys, keysOf(f.Type, key+".")...)
 			continue
 		}
@@ -77,6 +78,10 @@ func TestErrorsNameTheLine(t *testing.T) {
 		`packet = "Z60"|packet = "76"`:                           "pinpad.packet",
 		`key_slot = ""|key_slot = "10"`:                          "pinpad.key_slot",
 		`serial = ""|serial = "12345678901234567"`:               "pinpad.serial",
+		`quiet = "02:00-05:00"|quiet = "2-5"`:                    "",
+		`backups = []|backups = ["data"]`:                        "journal.backups",
+		`backup_keep = 8|backup_keep = 0`:                        "journal.backup_keep",
+		`archive_keep = 50000|archive_keep = 1`:                  "journal.archive_keep",
 		`mode = "8N1"|mode = "8N2"`:                              "pinpad.mode",
 		`baud = 9600|baud = 0`:                                   "pinpad.baud",
 		`entry_timeout = "60s"|entry_timeout = "1s"`:             "pinpad.entry_timeout",
