@@ -97,6 +97,11 @@ func (h *Host) barred(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (y
 			AND NOT (merchant = ?4 AND terminal = ?5))
 		OR EXISTS (SELECT 1 FROM ledger WHERE sale = ?6 AND state = 'authorised' AND NOT (family = ?1 AND number = ?2 AND slot = ?3))`,
 		c.Family, c.Number, int64(r.Attempt.Slot), r.Merchant, r.Terminal, string(r.Sale)).Scan(&yes)
+	if err == nil && !yes { // a rewrite of ours comes first while a write of it is in doubt
+		err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM rewrites w JOIN ledger l ON l.id = w.doubt
+			WHERE w.family = ?1 AND w.number = ?2 AND w.state = 'open' AND l.state = 'authorised' AND w.sale <> ?3)`,
+			c.Family, c.Number, string(r.Sale)).Scan(&yes)
+	}
 	if err != nil {
 		err = fmt.Errorf("hotlist and ledger: %w", err)
 	}
@@ -140,8 +145,11 @@ func (h *Host) authorise(ctx context.Context, tx *sql.Tx, r *switchlink.Request)
 	mac2 := l.MAC2(h.diversified(h.masters.Load().load, asn))
 	a.Code, a.MAC2, a.Stamp = switchlink.CodeApproved, mac2[:], entry.Stamp(at.Format("20060102150405"))
 	id, err := h.writeLedger(ctx, tx, r, string(a.Stamp), true, "authorised")
+	if err != nil {
+		return a, err
+	}
 	a.RRN = rrn(id)
-	return a, err
+	return a, held(ctx, tx, r)
 }
 
 // judgeLoad wants a standing payment of this amount for this card, no load of the
@@ -156,11 +164,32 @@ func (h *Host) judgeLoad(ctx context.Context, tx *sql.Tx, r *switchlink.Request)
 		return "", err
 	}
 	used, err := h.ledgerRow(ctx, tx, r.Attempt)
-	switch c := r.Attempt.Card; {
-	case err != nil:
+	if err != nil {
 		return "", err
+	}
+	own, err := rewriteOf(ctx, tx, r.Sale)
+	if err != nil {
+		return "", err
+	}
+	code := ""
+	if own != nil {
+		doubt, err := inDoubt(ctx, tx, own.doubt)
+		if err != nil {
+			return "", err
+		}
+		code = mayRewrite(own, r, doubt)
+	}
+	switch c := r.Attempt.Card; {
 	case credited:
 		return switchlink.CodeAlreadyCredited, nil
+	case code != "":
+		return code, nil
+	case own != nil && own.Origin == "remote" && used == nil:
+		return "", nil // paid elsewhere
+	case own != nil && own.Origin == "remote" && used.state == "voided":
+		return switchlink.CodeInvalid, nil
+	case own != nil && own.Origin == "remote":
+		return switchlink.CodeDuplicate, nil
 	case paid == nil:
 		return switchlink.CodeNotFound, nil
 	case paid.amount != r.Attempt.Amount:

@@ -33,6 +33,9 @@ func (h *Host) confirm(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (
 		if _, err := tx.ExecContext(ctx, `UPDATE ledger SET state = ? WHERE id = ? AND state <> 'confirmed'`, state, row.id); err != nil {
 			return a, fmt.Errorf("ledger: %w", err)
 		}
+		if err := settledRow(ctx, tx, row, state); err != nil {
+			return a, err
+		}
 	}
 	if a.Code != switchlink.CodeApproved {
 		h.log.Warn("host: a confirmation that is not believed", "sale", string(r.Sale), "terminal", r.Terminal, "stan", r.STAN, "code", a.Code)
@@ -92,7 +95,7 @@ func (h *Host) void(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (swi
 	if _, err := tx.ExecContext(ctx, `UPDATE ledger SET state = 'voided' WHERE id = ?`, row.id); err != nil {
 		return a, fmt.Errorf("ledger: %w", err)
 	}
-	return a, nil
+	return a, settledRow(ctx, tx, row, "voided")
 }
 
 // VoidOpen voids the authorisations of a sale that its kiosk's journal has passed
@@ -108,8 +111,15 @@ func (h *Host) VoidOpen(ctx context.Context, sale entry.SaleID) (n int64, err er
 // Passed is VoidOpen inside a transaction of the fleet half (DESIGN §4.2: an
 // authorisation that a kiosk forgot in a crash is void once its journal has
 // passed the sale).
+//
+// Of a rewrite that the host owns nothing is void by that: the kiosk has given it
+// back, and a write of it may be in doubt.
 func (h *Host) Passed(ctx context.Context, tx *sql.Tx, sale entry.SaleID) error {
-	_, err := voidOpen(ctx, tx, sale)
+	own, err := rewriteOf(ctx, tx, sale)
+	if err != nil || own != nil && own.State == "open" {
+		return err
+	}
+	_, err = voidOpen(ctx, tx, sale)
 	return err
 }
 

@@ -81,6 +81,8 @@ func (h *Host) decide(r *switchlink.Request, decline string) (switchlink.Respons
 		fn = h.confirm
 	case switchlink.KindVoid:
 		fn = h.void
+	case switchlink.KindRefund:
+		fn = h.refund
 	default:
 		return h.plain(switchlink.CodeInvalid), nil
 	}
@@ -187,9 +189,12 @@ func (h *Host) digest(r *switchlink.Request) ([]byte, error) {
 		Slot           entry.Slot
 		PAN            []byte
 		KSN            pin.KSN
+
+		OrigSTAN, OrigBatch uint32 `json:",omitempty"`
 	}
 	c := content{Kind: r.Kind, Sale: r.Sale, Amount: int64(r.Amount), Attempt: r.Attempt, Probe: r.Probe,
-		Proof: r.Proof, By: r.By, Card: r.Card, Slot: r.Slot, KSN: r.KSN}
+		Proof: r.Proof, By: r.By, Card: r.Card, Slot: r.Slot, KSN: r.KSN,
+		OrigSTAN: r.OrigSTAN, OrigBatch: r.OrigBatch}
 	if r.PAN != "" {
 		c.PAN = h.panHash(r.PAN)
 	}

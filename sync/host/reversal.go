@@ -51,6 +51,14 @@ func (h *Host) judgeReversal(ctx context.Context, tx *sql.Tx, r *switchlink.Requ
 	if err != nil {
 		return "", err
 	}
+	own, err := rewriteOf(ctx, tx, r.Sale)
+	if err != nil {
+		return "", err
+	}
+	if own != nil && !p.reversed { // law 7: only the owner gives its money back
+		h.log.Warn("host: a kiosk wants back the money of a rewrite that the host owns", "sale", string(r.Sale), "terminal", r.Terminal, "stan", r.STAN)
+		return switchlink.CodeAlreadyCredited, nil
+	}
 	if credited {
 		h.log.Warn("host: a reversal of a sale whose load is confirmed", "sale", string(r.Sale), "terminal", r.Terminal, "stan", r.STAN)
 		return switchlink.CodeAlreadyCredited, nil

@@ -60,6 +60,14 @@ func (c *Client) Reverse(ctx context.Context, r Reversal) (Answer, error) {
 	return Answer{a.Code}, err
 }
 
+// Refund asks the payment host to give back a payment that can no longer be
+// reversed (0220, 200000). 00 says that it holds no money of the sale any more.
+func (c *Client) Refund(ctx context.Context, f Refund) (Answer, error) {
+	a, err := c.ask(ctx, &Request{Kind: KindRefund, STAN: f.STAN, Batch: f.Batch, Sale: f.Sale, Amount: f.Amount,
+		OrigSTAN: f.OrigSTAN, OrigBatch: f.OrigBatch, RRN: f.RRN, Repeat: f.Repeat})
+	return Answer{a.Code}, err
+}
+
 // ConfirmLoad tells the authority that the load was written (0220, 920000).
 func (c *Client) ConfirmLoad(ctx context.Context, f Confirmation) (Answer, error) {
 	a, err := c.ask(ctx, &Request{Kind: KindConfirm, STAN: f.STAN, Batch: f.Batch, Sale: f.Sale, Attempt: f.Attempt,

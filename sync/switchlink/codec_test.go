@@ -67,6 +67,11 @@ func genRequest(r *rapid.T, k Kind) *Request {
 		if rapid.Bool().Draw(r, "has tac") {
 			q.Proof.TAC = genBytes(r, 4, "tac")
 		}
+	case KindRefund:
+		q.Repeat, q.OrigBatch, q.OrigSTAN = rapid.Bool().Draw(r, "repeat"), genSTAN.Draw(r, "original batch"), rapid.Uint32Range(1, MaxSTAN).Draw(r, "original stan")
+		if rapid.Bool().Draw(r, "approved") {
+			q.RRN = "000000000017"
+		}
 	case KindVoid:
 		q.Repeat = rapid.Bool().Draw(r, "repeat")
 	case KindReverse:

@@ -88,6 +88,9 @@ func decodeSale(m *Message, r *Request) error {
 	if v := t[tagExchange]; len(v) == 4 {
 		r.Exchange = binary.BigEndian.Uint32(v)
 	}
+	if r.Kind == KindRefund {
+		return decodeRefund(m, t, r)
+	}
 	if r.Kind != KindPay {
 		return nil
 	}
@@ -104,6 +107,20 @@ func decodeSale(m *Message, r *Request) error {
 			return fieldErr("KSN")
 		}
 		r.KSN = pin.KSN(v)
+	}
+	return nil
+}
+
+// decodeRefund reads which payment it is about.
+func decodeRefund(m *Message, t map[tag][]byte, r *Request) error {
+	digits, err := pboc.DecodeBCD(t[tagOriginal])
+	if err != nil || len(digits) != 12 {
+		return fieldErr("original payment")
+	}
+	r.OrigBatch, _ = number(digits[:6], 6)
+	r.OrigSTAN, _ = number(digits[6:], 6)
+	if r.RRN = m.Text(37); r.OrigSTAN == 0 {
+		return fieldErr("original payment")
 	}
 	return nil
 }

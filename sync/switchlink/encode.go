@@ -57,6 +57,10 @@ func (spec *Spec) EncodeRequest(r *Request) (*Message, error) {
 		return m, encodePayment(m, r)
 	case KindReverse:
 		return m, encodeReversal(m, r)
+	case KindRefund:
+		if r.RRN != "" {
+			m.set(37, r.RRN)
+		}
 	}
 	return m, nil
 }
@@ -83,6 +87,12 @@ func encodeSale(m *Message, r *Request) error {
 		if r.HasPIN {
 			t.put(tagKSN, r.KSN[:])
 		}
+	}
+	if r.Kind == KindRefund {
+		if r.OrigSTAN == 0 || r.OrigSTAN > MaxSTAN || r.OrigBatch > MaxSTAN {
+			return fieldErr("original payment")
+		}
+		t.put(tagOriginal, bcd(decimal(uint64(r.OrigBatch), 6)+decimal(uint64(r.OrigSTAN), 6)))
 	}
 	if r.Exchange != 0 {
 		t.put(tagExchange, be32(r.Exchange))

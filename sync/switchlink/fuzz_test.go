@@ -16,7 +16,7 @@ func wholeRequest(k Kind, stan uint32) *Request {
 		Random: entry.Hex{1, 2, 3, 4}, MAC1: entry.Hex{5, 6, 7, 8}, At: "20260115093015"}
 	return &Request{Kind: k, Terminal: "BUKA0001", Merchant: "BUKAMERCHANT001", STAN: stan, Batch: 7, Sale: "ABCDEFGH01234567", Amount: 5000,
 		Attempt: try, Probe: try, Proof: entry.Proof{Asked: 3, TAC: entry.Hex{1, 2, 3, 4}}, By: "card", Card: card,
-		PAN: "6225880000000001", Track2: "6225880000000001D3012", EntryMode: "051", HasPIN: true, Reason: "98"}
+		PAN: "6225880000000001", Track2: "6225880000000001D3012", EntryMode: "051", HasPIN: true, Reason: "98", OrigBatch: 7, OrigSTAN: 41}
 }
 
 func seedMessages(f *testing.F, spec *Spec) [][]byte {

@@ -25,6 +25,7 @@ const (
 	KindReverse
 	KindConfirm
 	KindVoid
+	KindRefund
 )
 
 // kindNames are also the names of messages in a spec file.
@@ -40,6 +41,7 @@ var kindNames = map[Kind]string{
 	KindReverse:       "reversal",
 	KindConfirm:       "load confirmation",
 	KindVoid:          "load void",
+	KindRefund:        "refund",
 }
 
 func kindNamed(name string) (Kind, bool) {
@@ -130,6 +132,8 @@ type Request struct {
 
 	Reason    string
 	RRN, Auth string
+
+	OrigSTAN, OrigBatch uint32 // of the payment that a refund is about
 }
 
 // Response is any answer. Which fields are set depends on the request's Kind.

@@ -21,6 +21,7 @@ const (
 	tagExchange   tag = 0xDF06 // 4 bytes, echoed by the host
 	tagLastSTAN   tag = 0xDF07 // n6 BCD
 	tagHostTime   tag = 0xDF08 // n14 BCD, UTC
+	tagOriginal   tag = 0xDF09 // n12 BCD: batch and STAN of the payment that a refund is about
 	tagAttempt    tag = 0xFF11
 	tagProbe      tag = 0xFF12
 	tagOldBalance tag = 0xDF21 // 4 bytes, big endian, two's complement

@@ -118,6 +118,17 @@ type Reversal struct {
 	Repeat      bool   // sent before: goes out as 0401
 }
 
+// Refund gives a payment back under a key of its own; OrigSTAN and OrigBatch are
+// the payment's.
+type Refund struct {
+	STAN, Batch         uint32
+	OrigSTAN, OrigBatch uint32
+	Sale                entry.SaleID
+	Amount              money.Fen
+	RRN                 string
+	Repeat              bool
+}
+
 // Confirmation says that the load was written. STAN is its own; Attempt.STAN is
 // that of the authorisation.
 type Confirmation struct {

@@ -19,6 +19,7 @@ type Heartbeat struct {
 	Screen       string    `cbor:"12,keyasint,omitempty" json:"screen,omitempty"`  // what the passenger sees
 	Devices      []Device  `cbor:"13,keyasint,omitempty" json:"devices,omitempty"` // readers, PIN pad, disk, clock, links
 	Sales        uint64    `cbor:"14,keyasint" json:"sales"`                       // since the epoch began
+	Recovering   string    `cbor:"15,keyasint,omitempty" json:"recovering"`        // why the journal was restored, until the host has confirmed it
 }
 
 // Device is the state of one component.
@@ -33,7 +34,7 @@ type Device struct {
 // devices beyond MaxDevices left out: a heartbeat is sent rather than refused.
 func (h Heartbeat) Encode() ([]byte, error) {
 	h.MsgVersion = Version
-	h.Version, h.Screen = Clip(h.Version), Clip(h.Screen)
+	h.Version, h.Screen, h.Recovering = Clip(h.Version), Clip(h.Screen), Clip(h.Recovering)
 	if len(h.Devices) > MaxDevices {
 		h.Devices = h.Devices[:MaxDevices]
 	}

@@ -27,6 +27,8 @@ type Reply struct {
 	ForkHash entry.Hash `cbor:"7,keyasint,omitempty"` // the host's hash there
 	Detail   string     `cbor:"8,keyasint,omitempty"` // for people, at most MaxText bytes
 	HostAtMS int64      `cbor:"9,keyasint"`           // host clock, milliseconds since 1970 UTC
+
+	Rewrites uint64 `cbor:"10,keyasint,omitempty"` // version of the host's list of open rewrites; to a heartbeat
 }
 
 // Encode gives the bytes of the reply.

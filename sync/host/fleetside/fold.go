@@ -7,7 +7,7 @@ import (
 
 // foldVersion changes with the meaning of fold: a host of another version
 // makes fleet_sale anew from the entries when it starts.
-const foldVersion = 1
+const foldVersion = 2
 
 // Stage is where a sale stands by its journal, in the words of the operator's
 // page. It is for people; the core of the kiosk decides from its own state.
@@ -40,10 +40,12 @@ type saleFold struct {
 	SinceMS      int64      `cbor:"5,keyasint"` // in this stage, kiosk clock
 	OpenedMS     int64      `cbor:"6,keyasint"`
 	Closed       bool       `cbor:"7,keyasint"`
-	Reversal     bool       `cbor:"8,keyasint"`  // owed
-	Confirmation bool       `cbor:"9,keyasint"`  // owed
-	Voids        int        `cbor:"10,keyasint"` // owed
-	Voidable     bool       `cbor:"11,keyasint"` // the write that was announced has an authorisation to void
+	Reversal     bool       `cbor:"8,keyasint"`            // owed
+	Confirmation bool       `cbor:"9,keyasint"`            // owed
+	Voids        int        `cbor:"10,keyasint"`           // owed
+	Voidable     bool       `cbor:"11,keyasint"`           // the write that was announced has an authorisation to void
+	Refund       bool       `cbor:"12,keyasint,omitempty"` // owed
+	Given        bool       `cbor:"13,keyasint,omitempty"` // closed because it is the host's
 }
 
 // open says whether the sale is an open rewrite: paid and not known to be on
@@ -64,6 +66,9 @@ func (f saleFold) owed() int {
 		n++
 	}
 	if f.Confirmation {
+		n++
+	}
+	if f.Refund {
 		n++
 	}
 	return n
@@ -102,14 +107,21 @@ func (f saleFold) step(atMS int64, body entry.Body) saleFold {
 		f.Stage, f.Confirmation, f.Voidable = StageWritten, true, false
 	case entry.OfferWithdrawn:
 		f.Stage, f.Reversal = StageWithdrawn, true
+	case entry.RewriteTaken:
+		f.Card, f.Amount, f.Paid, f.OpenedMS, f.Closed, f.Given, f.Stage = b.Card, b.Amount, b.Amount, atMS, false, false, StageOffered
+		if b.Attempt != nil {
+			f.Stage, f.Voidable = StageUnknown, true
+		}
 	case entry.HandedOver:
 		f.Stage = StageHanded
 	case entry.ReversalConflict:
-		f.Stage, f.Reversal = StageConflict, false
+		f.Stage, f.Reversal, f.Refund = StageConflict, false, false
+	case entry.RefundRequested:
+		f.Stage, f.Refund = StageWithdrawn, true
 	case entry.Decided:
-		f.Stage = StageDecided
+		f.Stage, f.Refund = StageDecided, b.RefundSTAN != 0
 	case entry.SaleClosed:
-		f.Closed = true
+		f.Closed, f.Given = true, f.Stage == StageHanded
 	default:
 		f = f.acknowledged(body)
 	}
@@ -124,7 +136,7 @@ func (f saleFold) acknowledged(body entry.Body) saleFold {
 	case entry.ReversalAcknowledged:
 		f.Stage, f.Reversal = StageReversed, false
 	case entry.RefundAcknowledged:
-		f.Stage = StageRefunded
+		f.Stage, f.Refund = StageRefunded, false
 	case entry.ConfirmationAcknowledged:
 		f.Confirmation = false
 	case entry.VoidAcknowledged:
@@ -143,5 +155,33 @@ func (f saleFold) notWritten(void bool) saleFold {
 		f.Voids++
 	}
 	f.Voidable = false
+	return f
+}
+
+// corrected is what the host's answer to a restored kiosk makes of a sale. It
+// follows topup's own rule as far as a page needs it.
+func (f saleFold) corrected(atMS int64, b entry.HostFact) saleFold {
+	was := f.Stage
+	over := b.Closed || b.Owned || b.Credited || b.Returned && b.Paid == 0
+	if over {
+		f.Reversal, f.Confirmation, f.Refund, f.Voids = false, false, false, 0
+	}
+	switch {
+	case b.Closed:
+	case b.Owned:
+		f.Stage = StageHanded
+	case b.Credited:
+		f.Stage = StageWritten
+	case b.Returned && b.Paid == 0:
+		f.Stage = StageReversed
+	case b.Paid > 0 && !f.Reversal && !f.Refund && f.Stage != StageWritten && f.Stage != StageConflict:
+		f.Paid, f.Amount, f.Stage = b.Paid, b.Paid, StageOffered
+		if b.ConfirmSTAN != 0 {
+			f.Stage, f.Voidable = StageUnknown, true
+		}
+	}
+	if f.Stage != was {
+		f.SinceMS = atMS
+	}
 	return f
 }

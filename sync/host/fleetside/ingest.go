@@ -76,10 +76,10 @@ func (h head) reply(code fleetmsg.Code) fleetmsg.Reply {
 func (s *Side) commit(ctx context.Context, b fleetmsg.Batch, opened []fleetmsg.Opened) (r fleetmsg.Reply, added int, err error) {
 	err = s.write(ctx, func(tx *sql.Tx) error {
 		r, added, err = decide(ctx, tx, b, opened)
-		if err != nil || s.cfg.Passed == nil {
+		if err != nil {
 			return err
 		}
-		return s.passed(ctx, tx, opened[len(opened)-added:])
+		return s.passed(ctx, tx, b, opened[len(opened)-added:])
 	})
 	if err != nil {
 		return fleetmsg.Reply{}, 0, err
@@ -87,20 +87,29 @@ func (s *Side) commit(ctx context.Context, b fleetmsg.Batch, opened []fleetmsg.O
 	return r, added, nil
 }
 
-// passed tells which sales have closed, in the transaction that stores it.
-func (s *Side) passed(ctx context.Context, tx *sql.Tx, added []fleetmsg.Opened) error {
+// passed tells which sales have closed or were handed over, in the transaction
+// that stores it.
+func (s *Side) passed(ctx context.Context, tx *sql.Tx, b fleetmsg.Batch, added []fleetmsg.Opened) error {
 	for _, o := range added {
-		if o.Entry.Kind != entry.KSaleClosed {
+		if o.Entry.Kind != entry.KSaleClosed && o.Entry.Kind != entry.KHandedOver {
 			continue
 		}
 		body, err := o.Entry.Body()
 		if err != nil {
 			continue // of a newer version: nothing is done on a guess
 		}
-		if closed, ok := body.(entry.SaleClosed); ok {
-			if err := s.cfg.Passed(ctx, tx, closed.Sale); err != nil {
-				return fmt.Errorf("sale %s has passed: %w", closed.Sale, err)
+		switch body := body.(type) {
+		case entry.HandedOver:
+			if s.cfg.Ledger != nil {
+				err = s.handedOver(ctx, tx, b, o.Entry.Seq, body)
 			}
+		case entry.SaleClosed:
+			if s.cfg.Passed != nil {
+				err = s.cfg.Passed(ctx, tx, body.Sale)
+			}
+		}
+		if err != nil {
+			return fmt.Errorf("entry %d: %w", o.Entry.Seq, err)
 		}
 	}
 	return nil

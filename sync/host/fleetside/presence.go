@@ -50,7 +50,13 @@ func (s *Side) onBeat(kiosk string, data []byte) fleetmsg.Reply {
 	if news {
 		s.watch.notify()
 	}
-	return at.reply(fleetmsg.CodeOK)
+	r := at.reply(fleetmsg.CodeOK)
+	if s.cfg.Ledger != nil {
+		if r.Rewrites, err = s.cfg.Ledger.Version(ctx); err != nil {
+			return s.later("look up the rewrites", kiosk, err)
+		}
+	}
+	return r
 }
 
 // see notes a heartbeat in memory and says whether people and the database

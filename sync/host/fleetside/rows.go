@@ -42,13 +42,15 @@ type storedRow struct {
 	stored []byte
 }
 
+func scanStored(rows *sql.Rows) (r storedRow, err error) {
+	err = rows.Scan(&r.seq, &r.hash, &r.stored)
+	return r, err
+}
+
 // pageRows bounds how many entries are in memory at once.
 const pageRows = 500
 
 // entries gives the next stored entries of an epoch after number after.
 func entries(ctx context.Context, q rowSource, epochID int64, after uint64) ([]storedRow, error) {
-	return collect(ctx, q, func(rows *sql.Rows) (r storedRow, err error) {
-		err = rows.Scan(&r.seq, &r.hash, &r.stored)
-		return r, err
-	}, `SELECT seq, hash, stored FROM fleet_entry WHERE epoch_id = ? AND seq > ? ORDER BY seq LIMIT ?`, epochID, after, pageRows)
+	return collect(ctx, q, scanStored, `SELECT seq, hash, stored FROM fleet_entry WHERE epoch_id = ? AND seq > ? ORDER BY seq LIMIT ?`, epochID, after, pageRows)
 }

@@ -34,21 +34,39 @@ func (f *folder) take(ctx context.Context, e entry.Entry) (entry.SaleID, error) 
 	if err != nil {
 		return "", nil
 	}
+	if b, ok := body.(entry.RestoreConfirmed); ok {
+		for _, fact := range b.Sales {
+			t, err := f.touch(ctx, fact.Sale)
+			if err != nil {
+				return "", err
+			}
+			t.fold, t.last = t.fold.corrected(e.AtMS, fact), e.Seq
+		}
+		return "", nil
+	}
 	about, ok := body.(interface{ About() entry.SaleID })
 	if !ok || about.About() == "" {
 		return "", nil
 	}
 	id := about.About()
-	t := f.sales[id]
-	if t == nil {
+	t, err := f.touch(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	t.fold, t.last = t.fold.step(e.AtMS, body), e.Seq
+	return id, nil
+}
+
+// touch gives a sale that will be saved.
+func (f *folder) touch(ctx context.Context, id entry.SaleID) (t *touched, err error) {
+	if t = f.sales[id]; t == nil {
 		if t, err = f.load(ctx, id); err != nil {
-			return "", err
+			return nil, err
 		}
 		f.sales[id] = t
 		f.order = append(f.order, id)
 	}
-	t.fold, t.last = t.fold.step(e.AtMS, body), e.Seq
-	return id, nil
+	return t, nil
 }
 
 func (f *folder) load(ctx context.Context, id entry.SaleID) (*touched, error) {

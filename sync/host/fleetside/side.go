@@ -32,6 +32,8 @@ type Config struct {
 	// will never be used.
 	Passed func(ctx context.Context, tx *sql.Tx, sale entry.SaleID) error
 
+	Ledger Ledger // of payment host and authority; nil: there is none to ask
+
 	swallow func() bool // tests: drop this answer after the commit
 }
 
@@ -119,17 +121,30 @@ func (s *Side) begin(ctx context.Context) error {
 		"fleet.journal.":   s.onBatch,
 		"fleet.heartbeat.": s.onBeat,
 	} {
-		sub, err := s.broker.nc.Subscribe(prefix+"*", func(m *nats.Msg) {
-			s.answer(m, handle(strings.TrimPrefix(m.Subject, prefix), m.Data))
-		})
-		if err == nil {
-			err = sub.SetPendingLimits(pendingMessages, pendingBytes)
+		if err := s.listen(prefix, func(m *nats.Msg, kiosk string) { s.answer(m, handle(kiosk, m.Data)) }); err != nil {
+			return err
 		}
-		if err != nil {
-			return fmt.Errorf("listen to the kiosks: %w", err)
+	}
+	for prefix, handle := range map[string]func(string, []byte) encoder{
+		"fleet.restore.":  s.onRestore,
+		"fleet.rewrites.": s.onRewrites,
+	} {
+		if err := s.listen(prefix, func(m *nats.Msg, kiosk string) { s.respond(m, handle(kiosk, m.Data)) }); err != nil {
+			return err
 		}
 	}
 	if err := s.broker.nc.FlushTimeout(5 * time.Second); err != nil {
+		return fmt.Errorf("listen to the kiosks: %w", err)
+	}
+	return nil
+}
+
+func (s *Side) listen(prefix string, handle func(m *nats.Msg, kiosk string)) error {
+	sub, err := s.broker.nc.Subscribe(prefix+"*", func(m *nats.Msg) { handle(m, strings.TrimPrefix(m.Subject, prefix)) })
+	if err == nil {
+		err = sub.SetPendingLimits(pendingMessages, pendingBytes)
+	}
+	if err != nil {
 		return fmt.Errorf("listen to the kiosks: %w", err)
 	}
 	return nil
@@ -141,7 +156,22 @@ func (s *Side) answer(m *nats.Msg, r fleetmsg.Reply) {
 		return
 	}
 	r.HostAtMS = time.Now().UnixMilli()
-	data, err := r.Encode()
+	s.send(m, r)
+}
+
+// respond is answer for what is no Reply.
+func (s *Side) respond(m *nats.Msg, a encoder) {
+	if m.Reply == "" || s.cfg.swallow != nil && s.cfg.swallow() {
+		return
+	}
+	s.send(m, a)
+}
+
+// encoder is any answer.
+type encoder interface{ Encode() ([]byte, error) }
+
+func (s *Side) send(m *nats.Msg, a encoder) {
+	data, err := a.Encode()
 	if err == nil {
 		err = m.Respond(data)
 	}

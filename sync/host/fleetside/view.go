@@ -33,6 +33,7 @@ type Kiosk struct {
 	SaysOpen      int
 	SaysUnknown   int
 	SaysSales     uint64
+	Recovering    string // its journal was restored, why, and this host has not confirmed it yet; empty: it is well
 	Screen        string
 	Devices       []fleetmsg.Device
 	ClockOffset   time.Duration // kiosk clock minus host clock at the last heartbeat, about
@@ -127,6 +128,7 @@ func (s *Side) said(name string) Kiosk {
 	k.Epoch = hex.EncodeToString(h.Epoch)
 	k.Version, k.SaysTail, k.SaysMark = h.Version, h.TailSeq, h.MarkSeq
 	k.SaysOwed, k.SaysOpen, k.SaysUnknown, k.SaysSales = h.Owed, h.OpenRewrites, h.Unknown, h.Sales
+	k.Recovering = h.Recovering
 	k.OldestOwed, k.Screen, k.Devices = moment(h.OldestOwedMS), h.Screen, slices.Clone(h.Devices)
 	if h.AtMS != 0 && !p.seen.IsZero() {
 		k.ClockOffset = time.Duration(h.AtMS-p.seen.UnixMilli()) * time.Millisecond
