@@ -53,6 +53,21 @@ func (p *Purse) LoadElsewhere(amount money.Fen, terminal pboc.Terminal, at time.
 	return err
 }
 
+// SetBlocked is what an issuer does to a card elsewhere: it blocks it, or takes
+// the block back.
+func (p *Purse) SetBlocked(blocked bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.opt.Blocked = blocked
+}
+
+// SetLimit changes the most that the card holds; 0: no limit.
+func (p *Purse) SetLimit(limit money.Fen) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.opt.Limit = limit
+}
+
 // forget ends what the other terminal began: it took the card from its field.
 func (p *Purse) forget() {
 	p.mu.Lock()

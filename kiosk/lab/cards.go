@@ -34,6 +34,7 @@ var ErrNoCard = errors.New("no card of that name")
 // happened here.
 type purseCard struct {
 	*virtual.Purse
+	fraud   *virtual.Replayer // stands between the card and the reader
 	name    string
 	options virtual.PurseOptions
 	before  money.Fen
@@ -51,7 +52,7 @@ func (c *purseCard) Process(cmd []byte) []byte {
 			return []byte{byte(sw >> 8), byte(sw)}
 		}
 	}
-	return c.Purse.Process(cmd)
+	return c.fraud.Process(cmd)
 }
 
 type bankCard struct {
@@ -79,7 +80,7 @@ func (l *Lab) AddCard(name string, o virtual.PurseOptions) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.purses[name] = &purseCard{Purse: p, name: name, options: o, before: p.Balance()}
+	l.purses[name] = &purseCard{Purse: p, fraud: virtual.NewReplayer(p), name: name, options: o, before: p.Balance()}
 	l.order = append(l.order, name)
 	return nil
 }
@@ -421,6 +422,34 @@ func (l *Lab) Refuse(name string, sw uint16) error {
 	}
 	c.refuse.Store(uint32(sw))
 	return nil
+}
+
+// Block is the issuer's; SetLimit the most that the card holds from now on.
+func (l *Lab) Block(name string, blocked bool) error {
+	c, err := l.purse(name)
+	if err == nil {
+		c.SetBlocked(blocked)
+	}
+	return err
+}
+
+// SetLimit changes the most that a card holds.
+func (l *Lab) SetLimit(name string, limit money.Fen) error {
+	c, err := l.purse(name)
+	if err == nil {
+		c.SetLimit(limit)
+	}
+	return err
+}
+
+// Replay makes of a card an emulator that shows it as it was when it was last
+// heard, whatever has been written since.
+func (l *Lab) Replay(name string) error {
+	c, err := l.purse(name)
+	if err == nil {
+		c.fraud.Replay()
+	}
+	return err
 }
 
 // elsewhere is a terminal that is not ours.

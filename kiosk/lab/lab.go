@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"buka/cardio/reader"
@@ -37,6 +38,7 @@ type Options struct {
 	Version       string
 	Language      string
 	Kiosk         string // default K0001
+	Shared        bool   // another authority may load these cards too
 
 	// For measurements: a source around the readers, and a look at each commit.
 	WrapReaders func(reader.Source) reader.Source
@@ -80,6 +82,8 @@ type Lab struct {
 	onShown func(string)
 	hostHow string
 	hostArg string
+
+	hostClock atomic.Pointer[time.Time] // where the host's clock stands still; nil: it runs
 }
 
 type listening struct{ swtch, fleet string }
@@ -188,7 +192,8 @@ func (l *Lab) keys() host.Keys {
 // StartHost opens the host's database and listens, on the ports of the first
 // start.
 func (l *Lab) StartHost(ctx context.Context) error {
-	h, err := host.Open(ctx, host.Config{Dir: l.path("host"), Keys: l.keys(), Listen: l.listen.swtch, Logger: l.log, Gate: l.Faults.Gate})
+	h, err := host.Open(ctx, host.Config{Dir: l.path("host"), Keys: l.keys(), Listen: l.listen.swtch, Logger: l.log, Gate: l.Faults.Gate,
+		Clock: l.hostNow, Shared: l.opts.Shared})
 	if err != nil {
 		return fmt.Errorf("host: %w", err)
 	}
@@ -204,6 +209,16 @@ func (l *Lab) StartHost(ctx context.Context) error {
 	l.mu.Unlock()
 	return nil
 }
+
+func (l *Lab) hostNow() time.Time {
+	if at := l.hostClock.Load(); at != nil {
+		return *at
+	}
+	return time.Now()
+}
+
+// HostClock makes the host's clock stand still; nil lets it run again.
+func (l *Lab) HostClock(at *time.Time) { l.hostClock.Store(at) }
 
 // KillHost ends the host at once, without a good-bye.
 func (l *Lab) KillHost() error {

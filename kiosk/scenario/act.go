@@ -17,7 +17,8 @@ import (
 var actions = map[string]command{
 	"tap": (*runner).tap, "lay": (*runner).lay, "remove": (*runner).remove, "await": (*runner).await,
 	"choose": (*runner).choose, "pay": (*runner).pay, "pin": (*runner).pin, "press": (*runner).press, "lang": (*runner).lang,
-	"tear": (*runner).tear, "refuse": (*runner).refuse, "use": (*runner).use, "load": (*runner).load, "host": (*runner).host, "network": (*runner).network, "power": (*runner).power, "desk": (*runner).desk,
+	"tear": (*runner).tear, "refuse": (*runner).refuse, "use": (*runner).use, "load": (*runner).load,
+	"block": (*runner).block, "unblock": (*runner).block, "limit": (*runner).limit, "replay": (*runner).replay, "host": (*runner).host, "network": (*runner).network, "power": (*runner).power, "desk": (*runner).desk,
 }
 
 func (r *runner) tap(ctx context.Context, l Line) error {
@@ -216,12 +217,14 @@ func (r *runner) host(ctx context.Context, l Line) error {
 		f.Declines(l.word(2))
 	case "denies":
 		f.Denies(l.word(2))
+	case "clock":
+		return r.hostClock(l)
 	case "killed":
 		return r.lab.KillHost()
 	case "started":
 		return r.lab.StartHost(ctx)
 	default:
-		return fmt.Errorf("host silent|late|drops|declines|denies|answers|killed|started: %w", ErrSyntax)
+		return fmt.Errorf("host silent|late|drops|declines|denies|answers|clock|killed|started: %w", ErrSyntax)
 	}
 	return nil
 }

@@ -25,8 +25,12 @@ func (r *runner) setting(l Line) error {
 	if l.Words[0] == "keys" {
 		return r.setKeys(l)
 	}
+	if l.rest(1) == "host shared" {
+		r.shared = true
+		return nil
+	}
 	if l.word(1) != "switch.timeout" || len(l.Words) != 3 {
-		return fmt.Errorf("only `set switch.timeout 2s` can be set: %w", ErrSyntax)
+		return fmt.Errorf("only `set switch.timeout 2s` and `set host shared` can be set: %w", ErrSyntax)
 	}
 	d, err := time.ParseDuration(l.word(2))
 	if err != nil || d <= 0 || d > time.Hour {

@@ -38,6 +38,7 @@ type runner struct {
 
 	timeout time.Duration
 	keys    host.Keys
+	shared  bool   // another authority loads the cards too
 	pending []Line // declarations before the world is opened
 	fault   string // the host's, as it was armed
 	over    bool   // the script has seen how the last sale ended
@@ -171,7 +172,7 @@ func (r *runner) ensureCut(ctx context.Context, kind string) error {
 		return nil
 	}
 	w, err := lab.Open(ctx, lab.Options{
-		Dir: filepath.Join(r.dir, "world"), Reader: r.opts.Reader, SwitchTimeout: r.timeout, Keys: r.keys, Log: r.opts.Log, Version: "scenario",
+		Dir: filepath.Join(r.dir, "world"), Reader: r.opts.Reader, SwitchTimeout: r.timeout, Keys: r.keys, Shared: r.shared, Log: r.opts.Log, Version: "scenario",
 	})
 	if err != nil {
 		return err
