@@ -61,6 +61,11 @@ func (d *Durable) Apply(body entry.Body) error {
 			return unlawful(body, "sale %s is handed over", s.ID)
 		}
 	}
+	if s.Settled {
+		if _, closing := body.(entry.SaleClosed); !closing {
+			return unlawful(body, "sale %s was over before the restore", s.ID)
+		}
+	}
 	if s.Decided && !afterDecision(body) { // law 3
 		return unlawful(body, "two people have decided about sale %s", s.ID)
 	}

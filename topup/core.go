@@ -101,7 +101,15 @@ func (st *step) stan() uint32 {
 		st.reserve()
 	}
 	st.Live.STAN++
-	return (st.Live.STAN-1)%stanMax + 1
+	return wire(st.Live.STAN)
+}
+
+// wire is a STAN count as messages carry it; 0 before the first.
+func wire(count uint32) uint32 {
+	if count == 0 {
+		return 0
+	}
+	return (count-1)%stanMax + 1
 }
 
 const stanMax = 999999 // DE11 has six digits, and 0 is none

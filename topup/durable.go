@@ -115,7 +115,7 @@ func (s Sale) Offered() bool {
 // under way, owed or held.
 func (s Sale) MayHandOver() bool {
 	_, held := s.Held()
-	return s.Pay == PayApproved && !s.HandedOver && !s.Decided && !s.Conflict && len(s.Duties()) == 0 && !held &&
+	return s.Pay == PayApproved && !s.HandedOver && !s.Decided && !s.Settled && !s.Conflict && len(s.Duties()) == 0 && !held &&
 		(s.Offered() || s.Write == WriteUnknown)
 }
 

@@ -96,6 +96,7 @@ func (st *step) settleOpen() {
 	for _, s := range st.Durable.InOrder() {
 		of := entry.Of{Sale: s.ID}
 		switch {
+		case s.Settled || s.HandedOver || s.Decided: // over, whatever the journal says of the way there
 		case s.Pay == PayStarted:
 			st.record(entry.PaymentUnknown{Of: of, Why: "restart"})
 		case s.Write == WriteStarted:

@@ -105,7 +105,7 @@ func (st *step) using(id entry.SaleID) bool {
 }
 
 func (st *step) handOver(s Sale, why string) {
-	st.record(entry.HandedOver{Of: entry.Of{Sale: s.ID}, To: "host", Why: why, Mine: s.Mine(), From: st.core.Rules.Terminal})
+	st.record(entry.HandedOver{Of: entry.Of{Sale: s.ID}, To: "host", Why: why, Mine: s.Mine(), From: st.core.Rules.Terminal, STAN: wire(st.Live.STAN)})
 	st.timer(timerOffer+string(s.ID), 0)
 	st.timer(timerHandOver+string(s.ID), 0)
 }

@@ -128,6 +128,11 @@ func TestWhatTheHostKnows(t *testing.T) {
 		"paid, and credited":                            {paid, facts{Credited: true, Paid: 5000}, is(closed), nil},
 		"paid, credited and gone back":                  {paid, facts{Credited: true, Returned: true}, is(conflict), is(offered, reversal)},
 		"paid, and closed":                              {paid, facts{Closed: true, Paid: 5000}, is(closed), nil},
+		"payment started, and closed":                   {paid[:3], facts{Closed: true, Credited: true, Paid: 5000}, is(closed), nil},
+		"payment started, and the host's":               {paid[:3], facts{Owned: true, Paid: 5000}, is(closed), nil},
+		"write started, and closed":                     {started, facts{Closed: true, Credited: true, Paid: 5000}, is(closed), nil},
+		"write started, and the host's":                 {started, facts{Owned: true, Paid: 5000}, is(closed), nil},
+		"the host's own, and closed":                    {nil, facts{Closed: true, Credited: true, Paid: 5000}, is(closed), nil},
 		"paid, and the host's":                          {paid, facts{Owned: true, Paid: 5000}, is(closed), nil},
 		"paid, perhaps written":                         {paid, with(other, false), is(again), is(offered, reversal)},
 		"paid, a load that was not used":                {paid, with(other, true), is(offered), is(unresolved, reversal)},
@@ -154,7 +159,13 @@ func TestWhatTheHostKnows(t *testing.T) {
 		"paid, perhaps written for another sum (a lie)": {paid, with(entry.Attempt{Card: testCard, Slot: 2, Amount: 100}, false), is(conflict), is(offered)},
 	} {
 		t.Run(name, func(t *testing.T) {
-			core, state := lawCore(), topup.Replayed(restored(t, row.kinds))
+			d := restored(t, row.kinds)
+			if row.kinds == nil {
+				s := replayed(t, paid).Sales[testSale]
+				s.Remote = true
+				d.Sales[s.ID] = s
+			}
+			core, state := lawCore(), topup.Replayed(d)
 			row.fact.Sale = testSale
 			var commands []topup.Command
 			for _, e := range []topup.Event{topup.Started{}, topup.RestoreAnswered{OK: true, Facts: entry.RestoreConfirmed{Sales: []entry.HostFact{row.fact}, LastSTAN: 500}}} {

@@ -165,6 +165,7 @@ type HandedOver struct {
 	Why  string `cbor:"3,keyasint,omitempty" json:"why,omitempty"`
 	Mine bool   `cbor:"4,keyasint,omitempty" json:"mine,omitempty"` // a write of this kiosk is unknown and goes along
 	From string `cbor:"5,keyasint,omitempty" json:"from,omitempty"` // the kiosk's merchant and terminal at the authority, with a slash
+	STAN uint32 `cbor:"6,keyasint,omitempty" json:"stan,omitempty"` // the last one taken: this says nothing of what is authorised under a later one
 }
 
 // ReversalAcknowledged: the host committed the reversal. ExpectAbsent: it

@@ -85,16 +85,17 @@ func (h *Host) mayLoad(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (
 	return l, asn, code, nil
 }
 
-// barred says whether the card is on the hotlist or another terminal holds an
-// authorisation for this slot that is neither confirmed nor void: two kiosks must
-// not fill one slot. The same terminal may ask again: it settles its own unknown
-// writes before it sells. So must this sale have no open authorisation for
+// barred says whether the card is on the hotlist or another terminal or another
+// sale holds an authorisation for this slot that is neither confirmed nor void:
+// two kiosks must not fill one slot, and two sales in one slot could not be told
+// apart afterwards. For its sale the same terminal may ask again: it settles its
+// own unknown writes first. So must this sale have no open authorisation for
 // another slot: the card may hold that load already.
 func (h *Host) barred(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (yes bool, err error) {
 	c := r.Attempt.Card
 	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM hotlist WHERE family = ?1 AND number = ?2)
 		OR EXISTS (SELECT 1 FROM ledger WHERE family = ?1 AND number = ?2 AND slot = ?3 AND state = 'authorised'
-			AND NOT (merchant = ?4 AND terminal = ?5))
+			AND NOT (sale = ?6 AND merchant = ?4 AND terminal = ?5))
 		OR EXISTS (SELECT 1 FROM ledger WHERE sale = ?6 AND state = 'authorised' AND NOT (family = ?1 AND number = ?2 AND slot = ?3))`,
 		c.Family, c.Number, int64(r.Attempt.Slot), r.Merchant, r.Terminal, string(r.Sale)).Scan(&yes)
 	if err == nil && !yes { // a rewrite of ours comes first while a write of it is in doubt

@@ -223,7 +223,7 @@ func (h *Host) HandedOver(ctx context.Context, tx *sql.Tx, kiosk string, b entry
 		if b.Mine && (own.Holder == "" || own.Holder == b.From) {
 			return handBack(ctx, tx, b.Sale)
 		}
-		return h.unused(ctx, tx, own, b.From)
+		return h.unused(ctx, tx, own, b.From, b.STAN)
 	}
 	paid, err := h.standing(ctx, tx, b.Sale)
 	if err != nil {
@@ -245,14 +245,18 @@ func (h *Host) HandedOver(ctx context.Context, tx *sql.Tx, kiosk string, b entry
 		Origin: "handed-over", Kiosk: kiosk, doubt: doubt})
 }
 
-// unused voids what a terminal was authorised for and gives back unwritten.
-func (h *Host) unused(ctx context.Context, tx *sql.Tx, own *Rewrite, from string) error {
+// unused voids what a terminal was authorised for, up to a STAN, and gives back
+// unwritten. The journal may be slower than the switch link: by now the kiosk may
+// have taken the rewrite once more, and be writing it under a later STAN.
+func (h *Host) unused(ctx context.Context, tx *sql.Tx, own *Rewrite, from string, stan uint32) error {
 	merchant, terminal, _ := strings.Cut(from, "/")
-	if _, err := tx.ExecContext(ctx, `UPDATE ledger SET state = 'voided' WHERE sale = ? AND state = 'authorised' AND merchant = ? AND terminal = ? AND id <> ?`,
-		string(own.Sale), merchant, terminal, own.doubt); err != nil {
+	if _, err := tx.ExecContext(ctx, `UPDATE ledger SET state = 'voided' WHERE sale = ?1 AND state = 'authorised' AND merchant = ?2 AND terminal = ?3 AND id <> ?4
+		AND (?5 - stan + ?6) % ?6 < ?6 / 2`, string(own.Sale), merchant, terminal, own.doubt, stan, switchlink.MaxSTAN); err != nil {
 		return fmt.Errorf("ledger: %w", err)
 	}
-	_, err := tx.ExecContext(ctx, `UPDATE rewrites SET holder = '' WHERE sale = ? AND holder = ?`, string(own.Sale), from)
+	_, err := tx.ExecContext(ctx, `UPDATE rewrites SET holder = '' WHERE sale = ?1 AND holder = ?2
+		AND NOT EXISTS (SELECT 1 FROM ledger WHERE sale = ?1 AND state = 'authorised' AND merchant = ?3 AND terminal = ?4 AND id <> ?5)`,
+		string(own.Sale), from, merchant, terminal, own.doubt)
 	return err
 }
 
