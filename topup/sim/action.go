@@ -35,12 +35,42 @@ const (
 	opUp
 	opDesk // Arg: 0 prove, 1 rewrite, 2 withdraw, 3 clear
 	opFault
-	opHeal // Arg: what
+	opHeal   // Arg: what
+	opSync   // a round on the fleet link
+	opBackup // of the journal
+	opCredit // Arg: the card; a top-up paid elsewhere
 )
 
-var opNames = [...]string{"present", "remove", "choose", "stop", "timer", "card", "tender", "link", "late answer", "late request", "link up", "desk", "fault", "heal"}
+var opNames = [...]string{"present", "remove", "choose", "stop", "timer", "card", "tender", "link", "late answer", "late request", "link up", "desk", "fault", "heal", "fleet link", "backup", "credit"}
 
-var deskActs = [...]string{"prove", "rewrite", "withdraw", "clear"}
+var deskActs = [...]string{"prove", "rewrite", "withdraw", "clear", "hand-over", "refund",
+	"decide-credited", "decide-paid-out", "decide-refund", "decide-credited", "decide-paid-out", "decide-refund"}
+
+const (
+	deskAlone  = 4 // those that need no fleet link
+	deskSecond = 9 // those of another person
+)
+
+// who does it.
+func who(act uint8) string {
+	if act >= deskSecond {
+		return "supervisor"
+	}
+	return "cashier"
+}
+
+func (w *World) fleetActions(list []Action) []Action {
+	if w.up {
+		list = append(list, Action{Op: opSync})
+	}
+	list = append(list, Action{Op: opBackup})
+	if w.host.credits < len(w.cards) {
+		for i := range w.cards {
+			list = append(list, Action{Op: opCredit, Arg: uint8(i)})
+		}
+	}
+	return list
+}
 
 // Actions appends all that may happen now.
 func (w *World) Actions(list []Action) []Action {
@@ -104,8 +134,14 @@ func (w *World) listed(list []Action) []Action {
 	if !w.up {
 		list = append(list, Action{Op: opUp})
 	}
+	if w.opt.Fleet {
+		list = w.fleetActions(list)
+	}
 	if w.opt.Desk && w.loop.State.Live.Desk.Sale != "" {
 		for i := range deskActs {
+			if i >= deskAlone && !w.opt.Fleet {
+				break
+			}
 			list = append(list, Action{Op: opDesk, Arg: uint8(i)})
 		}
 	}
@@ -211,11 +247,17 @@ func (w *World) do(a Action) {
 		w.up = true
 		w.feed(topup.LinkChanged{Up: true})
 	case opDesk:
-		w.feed(topup.DeskActed{Sale: w.loop.State.Live.Desk.Sale, Do: deskActs[a.Arg], Who: "cashier"})
+		w.feed(topup.DeskActed{Sale: w.loop.State.Live.Desk.Sale, Do: deskActs[a.Arg], Who: who(a.Arg)})
 	case opFault:
 		w.worldFault(a.How)
 	case opHeal:
 		w.heal(int(a.Arg))
+	case opSync:
+		w.sync()
+	case opBackup:
+		w.backup = &backup{w.disk.Clone(), slices.Clone(w.unshipped)}
+	case opCredit:
+		w.credit(int(a.Arg))
 	}
 	if !w.crashed {
 		w.journal = appendWell
@@ -294,8 +336,10 @@ func (w *World) Describe(a Action) string {
 		s += fmt.Sprintf(" %T", w.late[a.Arg])
 	case opNet:
 		s += fmt.Sprintf(" %T", w.net[a.Arg])
+	case opCredit:
+		s += fmt.Sprintf(" card %d", a.Arg)
 	case opDesk:
-		s += " " + deskActs[a.Arg]
+		s += " " + deskActs[a.Arg] + " by " + who(a.Arg)
 	case opHeal:
 		s += " " + illNames[a.Arg]
 	}

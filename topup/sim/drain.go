@@ -40,17 +40,30 @@ func (w *World) drainStep(presents *int) bool {
 			return true
 		}
 	}
-	for n := len(w.cards); *presents < 2*n*len(w.host.terminals); {
-		c, at := *presents%n, *presents/n%len(w.host.terminals)
-		if *presents++; w.cards[c].never {
-			continue
-		}
-		return w.Do(Action{Op: opPresent, At: uint8(at), Arg: uint8(2 * c)})
+	all := len(w.cards) * len(w.host.terminals)
+	if w.comes(presents, 2*all) {
+		return true
 	}
 	for i := range w.host.terminals {
 		if w.turn(i); len(w.timers) > 0 {
 			return w.Do(Action{Op: opTimer, At: uint8(i)})
 		}
+	}
+	return len(w.host.rewrites) > 0 && w.comes(presents, 4*all)
+}
+
+// comes brings the next card that can come, until so many were presented. What
+// the host owns is known at the kiosk by then.
+func (w *World) comes(presents *int, until int) bool {
+	for n := len(w.cards); *presents < until; {
+		c, at := *presents%n, *presents/n%len(w.host.terminals)
+		if *presents++; w.cards[c].never {
+			continue
+		}
+		if w.opt.Fleet {
+			w.Do(Action{Op: opSync, At: uint8(at)})
+		}
+		return w.Do(Action{Op: opPresent, At: uint8(at), Arg: uint8(2 * c)})
 	}
 	return false
 }
@@ -81,7 +94,9 @@ func (w *World) calms() bool {
 	case w.place[1].card >= 0:
 		a.Op, a.Arg = opRemove, 1
 	default:
-		i := slices.IndexFunc(w.timers, func(t timer) bool { return !strings.HasPrefix(t.name, "offer:") })
+		i := slices.IndexFunc(w.timers, func(t timer) bool {
+			return !strings.HasPrefix(t.name, "offer:") && !strings.HasPrefix(t.name, "hand-over:")
+		})
 		switch {
 		case i >= 0:
 			a.Op, a.Arg = opTimer, uint8(i)
@@ -102,7 +117,7 @@ func (w *World) atRest() error {
 			return err
 		}
 	}
-	return nil
+	return w.rewritesAtRest()
 }
 
 func (w *World) kioskAtRest() error {

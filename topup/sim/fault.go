@@ -56,6 +56,7 @@ const (
 	fKioskClock  // the kiosk's clock jumps: every card looks expired
 	fCardFull    // the card is at its limit, until it is used
 	fCardNever   // the card never comes back
+	fRestored    // a backup takes the place of the journal
 	faultCount
 )
 
@@ -63,7 +64,8 @@ var faultNames = [...]string{"none", "card-gone", "card-answer-lost", "torn-befo
 	"replay", "request-lost", "request-late", "answer-lost", "answer-late", "answer-twice", "request-twice", "host-fails", "declined",
 	"wrong-pin", "partial", "host-denies", "append-lost", "append-kept", "crash", "network-down", "batch-closed", "load-elsewhere",
 	"ride", "log-lost", "card-dies", "tender-fails", "relay", "stale-initialise", "initialised-anew", "host-unsure", "host-restart",
-	"payment-down", "authority-down", "disk-low", "disk-full", "host-clock", "kiosk-clock", "card-at-limit", "card-never-back"}
+	"payment-down", "authority-down", "disk-low", "disk-full", "host-clock", "kiosk-clock", "card-at-limit", "card-never-back",
+	"journal-restored"}
 
 func (f Fault) String() string { return faultNames[f] }
 
@@ -118,16 +120,17 @@ func (w *World) strike(f Fault) {
 }
 
 var (
-	readFaults   = []Fault{fCardGone}
-	wipeFaults   = []Fault{fCardGone, fCardLost, fRequestLost}
-	loadFaults   = []Fault{fCardGone, fCardLost, fRequestLost, fAnswerLost, fAnswerLate, fHostFails, fDeclined, fAppendLost, fStaleInit}
-	probeFaults  = []Fault{fCardGone, fCardLost, fRequestLost, fReplay, fAnswerLate, fRelay}
-	writeFaults  = []Fault{fTornBefore, fTornAfter, fSW6C, fSW6F, fSW6985, fSW9302, fAppendLost, fReinit}
-	tenderFaults = []Fault{fTenderFails}
-	payFaults    = []Fault{fRequestLost, fRequestLate, fAnswerLost, fAnswerLate, fAnswerTwice, fHostFails, fDeclined, fWrongPIN, fPartial, fAppendLost, fHostUnsure}
-	sendFaults   = []Fault{fRequestLost, fRequestTwice, fAnswerLost, fAnswerLate, fAnswerTwice, fHostFails, fAppendLost}
-	denyFaults   = append(sendFaults[:len(sendFaults):len(sendFaults)], fHostDenies)
-	tacFaults    = []Fault{fRequestLost, fAnswerLate, fAnswerTwice}
+	readFaults    = []Fault{fCardGone}
+	wipeFaults    = []Fault{fCardGone, fCardLost, fRequestLost}
+	loadFaults    = []Fault{fCardGone, fCardLost, fRequestLost, fAnswerLost, fAnswerLate, fHostFails, fDeclined, fAppendLost, fStaleInit}
+	probeFaults   = []Fault{fCardGone, fCardLost, fRequestLost, fReplay, fAnswerLate, fRelay}
+	writeFaults   = []Fault{fTornBefore, fTornAfter, fSW6C, fSW6F, fSW6985, fSW9302, fAppendLost, fReinit}
+	tenderFaults  = []Fault{fTenderFails}
+	payFaults     = []Fault{fRequestLost, fRequestLate, fAnswerLost, fAnswerLate, fAnswerTwice, fHostFails, fDeclined, fWrongPIN, fPartial, fAppendLost, fHostUnsure}
+	sendFaults    = []Fault{fRequestLost, fRequestTwice, fAnswerLost, fAnswerLate, fAnswerTwice, fHostFails, fAppendLost}
+	denyFaults    = append(sendFaults[:len(sendFaults):len(sendFaults)], fHostDenies)
+	restoreFaults = []Fault{fRequestLost, fAnswerLost, fAnswerLate, fAnswerTwice}
+	tacFaults     = []Fault{fRequestLost, fAnswerLate, fAnswerTwice}
 )
 
 func (w *World) cardFaults(c topup.Command) []Fault {
@@ -157,6 +160,8 @@ func linkFaults(c topup.Command) []Fault {
 		return sendFaults
 	case topup.VerifyTAC:
 		return tacFaults
+	case topup.ConfirmRestore:
+		return restoreFaults
 	}
 	return nil
 }
@@ -178,6 +183,9 @@ func (w *World) worldFaults() []Fault {
 
 func (w *World) wideFaults(fs []Fault) []Fault {
 	fs = append(fs, fHostRestart, fHostClock, fKioskClock)
+	if w.backup != nil {
+		fs = append(fs, fRestored)
+	}
 	if !w.ill[illPay] {
 		fs = append(fs, fPayDown)
 	}
@@ -228,6 +236,8 @@ func (w *World) worldFault(f Fault) {
 		w.feed(topup.LinkChanged{})
 	case fHostRestart:
 		w.hostRestarts()
+	case fRestored:
+		w.restoreJournal()
 	case fHostClock:
 		w.host.clock = (w.host.clock + 1) % len(stamps)
 	case fKioskClock:

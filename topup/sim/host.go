@@ -18,9 +18,13 @@ type host struct {
 	confirmed []entry.SaleID
 	clock     int      // which of stamps
 	seen      []string // INITIALIZE answers, newest last
+	fleet
 }
 
-type terminal struct{ batch, lastSTAN uint32 }
+type terminal struct {
+	batch, lastSTAN uint32
+	top             uint32 // the highest STAN ever
+}
 
 type key struct {
 	kiosk       int
@@ -31,6 +35,7 @@ type payment struct {
 	key      key
 	sale     entry.SaleID
 	amount   money.Fen
+	slot     entry.Slot
 	reversed bool
 }
 
@@ -43,6 +48,8 @@ type row struct {
 	sale   entry.SaleID
 	given  bool // authorised once
 	open   bool // neither confirmed nor void
+
+	attempt *entry.Attempt // never changed in place
 }
 
 func (h *host) clone() host {
@@ -50,6 +57,9 @@ func (h *host) clone() host {
 	c.terminals = slices.Clone(h.terminals)
 	c.payments, c.early = slices.Clone(h.payments), slices.Clone(h.early)
 	c.seen = slices.Clone(h.seen)
+	if h.used != nil {
+		c.fleet = h.fleet.clone()
+	}
 	c.ledger, c.confirmed = slices.Clone(h.ledger), slices.Clone(h.confirmed)
 	return c
 }
@@ -77,7 +87,7 @@ func (h *host) pay(kiosk int, c topup.Pay, part bool) (money.Fen, string) {
 	case h.standing(c.Sale) != nil:
 		return 0, "94"
 	}
-	p := payment{key: k, sale: c.Sale, amount: c.Amount}
+	p := payment{key: k, sale: c.Sale, amount: c.Amount, slot: c.Slot}
 	if part {
 		p.amount -= 100
 	}
@@ -100,6 +110,8 @@ func (h *host) authorise(kiosk int, sale entry.SaleID, a entry.Attempt) string {
 		return "62"
 	case slices.Contains(h.confirmed, sale):
 		return "C0"
+	case !h.mayRewrite(kiosk, sale, a.Card):
+		return "62"
 	case p == nil:
 		return "25"
 	case p.amount != a.Amount:
@@ -107,7 +119,10 @@ func (h *host) authorise(kiosk int, sale entry.SaleID, a entry.Attempt) string {
 	case own >= 0:
 		return "12"
 	}
-	h.ledger = append(h.ledger, row{kiosk, a.Card, a.Slot, string(a.Random), sale, true, true})
+	if r := h.rewrite(sale); r != nil {
+		r.holder, r.Slot = kiosk, a.Slot
+	}
+	h.ledger = append(h.ledger, row{kiosk, a.Card, a.Slot, string(a.Random), sale, true, true, &a})
 	return "00"
 }
 
@@ -123,12 +138,12 @@ func (h *host) eligible(kiosk int, sale entry.SaleID, a entry.Attempt) string {
 	return "00"
 }
 
-// barred: another terminal holds an authorisation for this slot, or this sale
-// one for another.
+// barred: another sale holds an authorisation for this slot, or this sale one
+// for another slot.
 func (h *host) barred(kiosk int, sale entry.SaleID, a entry.Attempt) bool {
 	return slices.ContainsFunc(h.ledger, func(r row) bool {
 		here := r.card == a.Card && r.slot == a.Slot
-		return r.open && (r.sale == sale && !here || r.kiosk != kiosk && here)
+		return r.open && (r.sale == sale && !here || (r.sale != sale || r.kiosk != kiosk) && here)
 	})
 }
 
@@ -185,8 +200,14 @@ func (w *World) owed(c topup.Send) string {
 	h := &w.host
 	switch c.Duty.Kind {
 	case topup.Reversal:
+		w.takes("reversal", c.Sale.PayBatch, c.Duty.STAN, string(c.Duty.Sale))
 		return w.reverse(c)
+	case topup.Refund:
+		w.takes("refund", c.Sale.RefundBatch, c.Duty.STAN, string(c.Duty.Sale))
+		return w.refund(c)
 	case topup.Confirmation:
+		w.takes("advice", c.Sale.PayBatch, c.Duty.STAN, "confirm "+string(c.Duty.Sale)+string(c.Sale.Attempt.Random))
+		h.disown(c.Duty.Sale)
 		if t := w.truthOf(c.Duty.Sale); t.loads == 0 {
 			w.fail(violation("sale %s is confirmed and was never written", c.Duty.Sale))
 		}
@@ -232,6 +253,8 @@ func (w *World) void(c topup.Send) string {
 		return "12"
 	}
 	a := c.Sale.OweVoids[v].Attempt
+	w.takes("advice", c.Sale.PayBatch, c.Duty.STAN, "void "+string(c.Duty.Sale)+string(a.Random))
+	defer h.voided(c.Duty.Sale, a)
 	if t := w.truthOf(c.Duty.Sale); t.loads > 0 && t.loaded == string(a.Random) {
 		w.fail(violation("an authorisation of sale %s is voided and was used", c.Duty.Sale))
 	}
@@ -241,6 +264,6 @@ func (w *World) void(c topup.Send) string {
 			return "00"
 		}
 	}
-	h.ledger = append(h.ledger, row{w.index, a.Card, a.Slot, string(a.Random), c.Duty.Sale, false, false})
+	h.ledger = append(h.ledger, row{w.index, a.Card, a.Slot, string(a.Random), c.Duty.Sale, false, false, &a})
 	return "00"
 }

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"math"
 	"slices"
 
 	"buka/internal/entry"
@@ -33,12 +34,16 @@ func (w *World) lawOf(t *truth) error {
 	switch {
 	case t.loads > 1:
 		return violation("2: sale %s is written %d times", t.id, t.loads)
+	case t.decided: // by people, who may be wrong
+		return nil
 	case t.loads == 1 && paid == nil:
 		return violation("2: sale %s is written and not paid", t.id)
-	case !open && paid != nil && t.loads == 0:
+	case !open && paid != nil && t.loads == 0 && !w.owned(t.id):
 		return violation("3: sale %s is paid and not written, and nobody owns it", t.id)
-	case !open:
+	case !open || w.disk.Unconfirmed:
 		return nil
+	case s.Remote:
+		return w.lawOfRemote(t, s, paid)
 	case s.Write == topup.WriteDone && t.loads == 0:
 		return violation("5: sale %s counts as written and is not", t.id)
 	case t.loads == 1 && s.Write != topup.WriteDone && s.Write != topup.WriteStarted && s.Write != topup.WriteUnknown:
@@ -55,9 +60,47 @@ func (w *World) lawOf(t *truth) error {
 	return nil
 }
 
+// lawOfRemote: of a rewrite of the host another kiosk may know more; the
+// authority bars what that forbids.
+func (w *World) lawOfRemote(t *truth, s topup.Sale, paid *payment) error {
+	switch {
+	case s.Write == topup.WriteDone && t.loads == 0:
+		return violation("5: the host's rewrite %s counts as written and is not", t.id)
+	case s.OweReversal, s.OweRefund:
+		return violation("7: the money of the host's rewrite %s goes back", t.id)
+	case paid != nil && paid.amount != s.Amount:
+		return violation("2: the host's rewrite %s counts as %s and is for %s", t.id, s.Amount, paid.amount)
+	}
+	return nil
+}
+
+// owned says whether anybody else has a paid sale: another kiosk, the host, or
+// the way to it. While a restored journal waits for the host nothing is sure.
+func (w *World) owned(id entry.SaleID) bool {
+	if !w.opt.Fleet {
+		return slices.ContainsFunc(w.others, func(k kiosk) bool { _, open := k.disk.Sales[id]; return open })
+	}
+	for k := range w.kiosks {
+		if _, open := k.disk.Sales[id]; open || k.disk.Unconfirmed ||
+			slices.ContainsFunc(k.unshipped, func(e shipped) bool { return e.sale.ID == id && e.sale.Pay == topup.PayApproved }) {
+			return true
+		}
+	}
+	return w.host.owns(id)
+}
+
+// account opens the account of a sale.
+func (w *World) account(t truth) {
+	w.truth = append(w.truth, t)
+	slices.SortFunc(w.truth, func(a, b truth) int { return cmpString(string(a.id), string(b.id)) })
+}
+
 // stans checks that no STAN is ever taken twice: what a step takes is above
 // all that was taken before.
 func (w *World) stans(commands []topup.Command) {
+	if w.disk.Unconfirmed {
+		return // a new batch will begin
+	}
 	top := w.maxSTAN
 	for _, c := range commands {
 		n := uint32(0)
@@ -100,34 +143,33 @@ func (w *World) prune() {
 	for id, s := range w.disk.Sales {
 		if !slices.ContainsFunc(w.truth, func(t truth) bool { return t.id == id }) {
 			i := slices.IndexFunc(w.cards, func(c card) bool { return c.id == s.Card })
-			w.truth = append(w.truth, truth{id: id, card: i})
+			w.account(truth{id: id, card: i, home: w.index})
 		}
 	}
-	slices.SortFunc(w.truth, func(a, b truth) int { return cmpString(string(a.id), string(b.id)) })
-	if w.failed != nil || w.law() != nil {
+	if w.opt.Fleet || w.failed != nil || w.law() != nil {
 		return
 	}
 	w.truth = slices.DeleteFunc(w.truth, func(t truth) bool {
-		_, open := w.disk.Sales[t.id]
-		return !open && !w.underWay(t.id)
-	})
-	known := func(id entry.SaleID) bool {
 		for k := range w.kiosks {
-			if slices.ContainsFunc(k.truth, func(t truth) bool { return t.id == id }) {
-				return true
+			if _, open := k.disk.Sales[t.id]; open || k.underWay(t.id) {
+				return false
 			}
 		}
-		return false
+		w.host.pass(t.home, t.id, nil, math.MaxUint32) // the fleet link is fast here
+		return true
+	})
+	known := func(id entry.SaleID) bool {
+		return slices.ContainsFunc(w.truth, func(t truth) bool { return t.id == id })
 	}
 	w.host.payments = slices.DeleteFunc(w.host.payments, func(p payment) bool { return !known(p.sale) })
 	w.host.confirmed = slices.DeleteFunc(w.host.confirmed, func(id entry.SaleID) bool { return !known(id) })
 	if len(w.truth) == 0 {
-		w.host.early = slices.DeleteFunc(w.host.early, func(k key) bool { return k.kiosk == w.index })
+		w.host.early = nil
 	}
 	w.host.ledger = slices.DeleteFunc(w.host.ledger, func(r row) bool {
 		for k := range w.kiosks {
-			for _, t := range k.truth {
-				if w.cards[t.card].id == r.card && (r.sale == t.id || r.slot >= k.disk.Sales[t.id].Attempt.Slot) {
+			for _, t := range w.truth {
+				if s, open := k.disk.Sales[t.id]; w.cards[t.card].id == r.card && (r.sale == t.id || open && r.slot >= s.Attempt.Slot || t.home == k.index && !open) {
 					return false
 				}
 			}
@@ -142,7 +184,7 @@ func (w *World) prune() {
 }
 
 // underWay says whether a message about a sale may still arrive somewhere.
-func (w *World) underWay(id entry.SaleID) bool {
+func (w *kiosk) underWay(id entry.SaleID) bool {
 	about := func(c topup.Command) bool {
 		switch c := c.(type) {
 		case topup.Pay:

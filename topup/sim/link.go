@@ -14,6 +14,8 @@ func (w *World) onLink(cmd topup.Command, how Fault) {
 		w.onSend(c, how)
 	case topup.VerifyTAC:
 		w.onVerify(c, how)
+	case topup.ConfirmRestore:
+		w.onConfirmRestore(c, how)
 	}
 }
 
@@ -42,6 +44,7 @@ func (w *World) onPay(c topup.Pay, how Fault) {
 	case how == fWrongPIN:
 		e.Code = "55"
 	default:
+		w.takes("pay", c.Batch, c.STAN, string(c.Sale))
 		e.Amount, e.Code = w.host.pay(w.index, c, how == fPartial)
 		if e.Code == "00" {
 			e.Outcome = entry.Done
@@ -99,6 +102,7 @@ func (w *World) onSend(c topup.Send, how Fault) {
 func (w *World) arrives(cmd topup.Command) {
 	switch c := cmd.(type) {
 	case topup.Pay:
+		w.takes("pay", c.Batch, c.STAN, string(c.Sale))
 		w.host.pay(w.index, c, false)
 	case topup.Send:
 		w.owed(c)

@@ -173,6 +173,11 @@ func (w *World) grant(sale entry.SaleID, a entry.Attempt, how Fault, heard bool)
 	case how == fDeclined:
 		return entry.NotDone, "62"
 	}
+	a.At = stamps[w.host.clock]
+	w.takes("load", w.disk.Batch, a.STAN, string(sale)+string(a.Random))
+	if w.disk.Batch != w.host.terminals[w.index].batch && w.opt.Fleet {
+		return entry.NotDone, "77"
+	}
 	code := w.host.authorise(w.index, sale, a)
 	switch {
 	case code != "00":
@@ -265,7 +270,7 @@ func (w *World) elsewhere(i int, f Fault) {
 		w.random++
 		a := entry.Attempt{Card: c.id, Slot: c.counter, OldBalance: c.balance, Amount: 1000, Terminal: theirs, At: stamps[w.host.clock],
 			Random: binary.BigEndian.AppendUint32(nil, w.random)}
-		w.host.ledger = append(w.host.ledger, row{-1, a.Card, a.Slot, string(a.Random), "elsewhere", true, false})
+		w.host.ledger = append(w.host.ledger, row{-1, a.Card, a.Slot, string(a.Random), "elsewhere", true, false, nil})
 		c.write(a)
 	case fRide:
 		c.balance -= 200
@@ -287,11 +292,13 @@ func (w *World) elsewhere(i int, f Fault) {
 
 // spoil says that evidence on a card may be gone, for all kiosks but one.
 func (w *World) spoil(card int, but *kiosk) {
-	for k := range w.kiosks {
-		for j := range k.truth {
-			if k != but && k.truth[j].card == card {
-				k.truth[j].spoiled = true
-			}
+	for j := range w.truth {
+		t := &w.truth[j]
+		if t.card != card {
+			continue
+		}
+		if _, open := w.disk.Sales[t.id]; but == nil || t.home != but.index || !open {
+			t.spoiled = true
 		}
 	}
 }

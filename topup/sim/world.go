@@ -23,6 +23,7 @@ type Options struct {
 	Amounts int                           // different amounts, 1 to 3
 	Variety uint64                        // which kinds of cards: bits of what each does
 	Purse   Purse                         // runs the family's real code; nil: cards are modelled by command
+	Fleet   bool                          // the fleet link too: restored journals, rewrites of the host, what people decide
 	Wide    bool                          // the faults that only torture has by itself
 	Brisk   bool                          // a worker without its card fails at once, and no card comes before it is done
 }
@@ -44,6 +45,7 @@ type World struct {
 
 	cards   []card
 	host    host
+	truth   []truth
 	session uint64
 	random  uint32
 	nextID  int
@@ -60,8 +62,7 @@ type kiosk struct {
 	index  int
 	loop   topup.Loop
 	disk   topup.Durable // what a restart would find
-	truth  []truth
-	place  [2]place // front, desk
+	place  [2]place      // front, desk
 	tender []topup.Command
 	links  []topup.Command // to the host, in any order
 	late   []topup.Event   // answers that are under way
@@ -75,6 +76,10 @@ type kiosk struct {
 	ill     [illCount]bool
 	full    bool // the disk
 	down    bool // it cannot even start
+
+	// With Options.Fleet.
+	unshipped []shipped
+	backup    *backup // never changed in place
 }
 
 type timer struct {
@@ -106,6 +111,8 @@ type truth struct {
 	loaded  string // random of the attempt that was written
 	spoiled bool   // somebody else used the card, or it fails now: evidence may be gone
 	lied    bool   // the host contradicted itself
+	decided bool   // by two people
+	home    int    // the kiosk that opened it; -1: paid elsewhere
 }
 
 // How an append ends.
@@ -121,7 +128,12 @@ func New(o *Options) *World {
 	for i := range o.Cards {
 		w.cards = append(w.cards, newCard(i, o.Variety>>(5*i), o.Purse != nil))
 	}
-	core := &topup.Core{Rules: topup.DefaultRules(), Judges: map[string]topup.Judge{family: o.Judge}}
+	rules := topup.DefaultRules()
+	if o.Fleet {
+		rules.HandOverMS = 1
+		w.host.used = map[stage]string{}
+	}
+	core := &topup.Core{Rules: rules, Judges: map[string]topup.Judge{family: o.Judge}}
 	w.host.terminals = make([]terminal, max(o.Kiosks, 1))
 	for i := range w.host.terminals {
 		w.host.terminals[i].batch = 1
@@ -146,6 +158,7 @@ func New(o *Options) *World {
 func (w *World) Clone() *World {
 	c := *w
 	c.cards, c.kiosk, c.host = slices.Clone(w.cards), w.kiosk.clone(), w.host.clone()
+	c.truth = slices.Clone(w.truth)
 	c.others = slices.Clone(w.others)
 	for i := range c.others {
 		c.others[i] = w.others[i].clone()
@@ -155,7 +168,7 @@ func (w *World) Clone() *World {
 }
 
 func (k kiosk) clone() kiosk {
-	k.truth, k.timers = slices.Clone(k.truth), slices.Clone(k.timers)
+	k.timers, k.unshipped = slices.Clone(k.timers), slices.Clone(k.unshipped)
 	k.tender, k.links, k.late, k.net = slices.Clone(k.tender), slices.Clone(k.links), slices.Clone(k.late), slices.Clone(k.net)
 	for i := range k.place {
 		k.place[i].queue = slices.Clone(k.place[i].queue)
@@ -206,6 +219,9 @@ func (j *journal) Append(bodies ...entry.Body) error {
 	if mode != appendLost {
 		w.disk = w.disk.Clone()
 		for _, b := range bodies {
+			if w.opt.Fleet {
+				w.toShip(b)
+			}
 			if err := w.disk.Apply(b); err != nil {
 				return violation("the journal would not replay: %v", err)
 			}
