@@ -110,6 +110,7 @@ func (p *PinPad) ask(ctx context.Context, l *link, req Request) (*pin.Sealed, er
 	if err := l.send(ctx, request, p.cfg.AckTimeout, isEntryAnswer); err != nil {
 		return nil, err
 	}
+	twice := l.tries > 1
 	answer, err := l.receive(ctx, time.Now().Add(p.cfg.EntryTimeout), p.isNewAnswer)
 	if err != nil {
 		return nil, err
@@ -124,6 +125,12 @@ func (p *PinPad) ask(ctx context.Context, l *link, req Request) (*pin.Sealed, er
 		return nil, err
 	}
 	p.seen(s)
+	if twice {
+		// The pad may have taken the repeated request for another one, and ask a
+		// second time. It has what it needs to know; if it does not hear, the
+		// next fence tells it again.
+		l.send(ctx, msgCancel(), p.cfg.AckTimeout, nil)
+	}
 	return s, nil
 }
 
@@ -146,7 +153,7 @@ func (p *PinPad) parse(f Frame) (*pin.Sealed, error) {
 
 // isNewAnswer refuses a block that was seen before, given out or not: a pad
 // repeats its answer when our ACK was lost, and that may reach into the next
-// customer's entry. Counters only go up.
+// customer's entry.
 func (p *PinPad) isNewAnswer(f Frame) bool {
 	if !isEntryAnswer(f) {
 		return false
@@ -156,11 +163,8 @@ func (p *PinPad) isNewAnswer(f Frame) bool {
 	if err != nil {
 		return true // for the caller to say what is wrong with it
 	}
-	switch p.cfg.Scheme {
-	case pin.TDESDUKPT:
-		return !s.KSN.SameDevice(p.lastKSN) || s.KSN.Counter() > p.lastKSN.Counter()
-	case pin.AESDUKPT:
-		return !s.AESKSN.SameDevice(p.lastAESKSN) || s.AESKSN.Counter() > p.lastAESKSN.Counter()
+	if s.Scheme != pin.MasterSession {
+		return !p.recent.has(serialOf(s))
 	}
 	// A master/session block has no number. The block of another account number
 	// is another block, and so is each of format 3; the same one for the same
@@ -180,25 +184,20 @@ func (p *PinPad) mark(secret []byte) (out [sha256.Size]byte) {
 	return out
 }
 
-// dropped remembers the key serial number of an answer that nobody gets.
+// dropped remembers the block of an answer that nobody gets.
 func (p *PinPad) dropped(f Frame) {
 	if s, err := p.parse(f); err == nil {
-		if p.sameDevice(s) == nil {
-			p.seen(s)
-		}
+		p.seen(s)
 		s.Wipe()
 	}
 }
 
 func (p *PinPad) seen(s *pin.Sealed) {
-	switch s.Scheme {
-	case pin.TDESDUKPT:
-		p.lastKSN = s.KSN
-	case pin.AESDUKPT:
-		p.lastAESKSN = s.AESKSN
-	default:
+	if s.Scheme == pin.MasterSession {
 		p.lastBlock, p.lastAccount = p.mark(s.Bytes()), p.account
+		return
 	}
+	p.recent.add(serialOf(s))
 }
 
 // selectKey sends 08. UIC pads answer with a status, VeriFone's with EOT.

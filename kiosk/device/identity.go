@@ -32,6 +32,14 @@ const lateAnswer = 500 * time.Millisecond
 // probe asks for the serial number. A pad that acknowledges and then answers
 // with nothing but EOT is there as well, only without a number.
 func (p *PinPad) probe(ctx context.Context, l *link) error {
+	err := p.askSerial(ctx, l)
+	if errors.Is(err, ErrOtherPad) {
+		err = p.askSerial(ctx, l) // an LRC does not show all damage; an alarm is worth a second question
+	}
+	return err
+}
+
+func (p *PinPad) askSerial(ctx context.Context, l *link) error {
 	l.forget()
 	isSerial := func(f Frame) bool { return messageID(f) == "06" }
 	f, err := p.exchange(ctx, l, msgReadSerial(), p.cfg.ProbeTimeout, isSerial)
@@ -90,18 +98,65 @@ func (p *PinPad) itself(serial string) error {
 	return nil
 }
 
-// sameDevice compares the key serial number of a block with those before it: a
-// pad with the same serial number and other keys is not the same.
-func (p *PinPad) sameDevice(s *pin.Sealed) error {
-	same := true
-	switch s.Scheme {
-	case pin.TDESDUKPT:
-		same = p.lastKSN == pin.KSN{} || s.KSN.SameDevice(p.lastKSN)
-	case pin.AESDUKPT:
-		same = p.lastAESKSN == pin.AESKSN{} || s.AESKSN.SameDevice(p.lastAESKSN)
+// serialNumber is a key serial number of either DUKPT; that of TDES has two
+// zeros behind it.
+type serialNumber [12]byte
+
+func serialOf(s *pin.Sealed) (n serialNumber) {
+	if s.Scheme == pin.AESDUKPT {
+		return serialNumber(s.AESKSN)
 	}
-	if !same {
+	copy(n[:], s.KSN[:])
+	return n
+}
+
+// device is the number without its counter.
+func (n serialNumber) device(scheme pin.Scheme) serialNumber {
+	if scheme == pin.AESDUKPT {
+		return serialNumber(pin.AESKSN(n).WithCounter(0))
+	}
+	ksn := pin.KSN(n[:10]).WithCounter(0)
+	copy(n[:], ksn[:])
+	return n
+}
+
+// recentNumbers are the last few key serial numbers that came over the line. It
+// is not enough to remember the highest: one that the line has damaged in a way
+// that no LRC shows would bar all that follow.
+type recentNumbers struct {
+	numbers [8]serialNumber
+	next    int
+}
+
+func (r *recentNumbers) has(n serialNumber) bool {
+	for _, old := range r.numbers {
+		if old == n {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *recentNumbers) add(n serialNumber) {
+	r.numbers[r.next%len(r.numbers)] = n
+	r.next++
+}
+
+// sameDevice compares the key serial number of a block with those before it: a
+// pad with the same serial number and other keys is not the same. What it knows,
+// it has seen twice.
+func (p *PinPad) sameDevice(s *pin.Sealed) error {
+	if s.Scheme == pin.MasterSession {
+		return nil
+	}
+	n := serialOf(s).device(s.Scheme)
+	switch {
+	case n == p.keyDevice:
+		p.keyDeviceSure = true
+	case p.keyDeviceSure:
 		return fmt.Errorf("%w: its key serial number belongs to another device", ErrOtherPad)
+	default:
+		p.keyDevice = n
 	}
 	return nil
 }

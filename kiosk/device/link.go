@@ -12,6 +12,9 @@ import (
 // taken before the receiver gives up: the rule of three of the protocol.
 const maxTries = 3
 
+// afterNAK is how long a line must be quiet after a NAK.
+const afterNAK = 50 * time.Millisecond
+
 // errEOT says that the pad has ended the exchange.
 var errEOT = errors.New("the PIN pad ended the exchange (EOT)")
 
@@ -23,6 +26,7 @@ type link struct {
 	queue     []Event     // decoded and not yet looked at; at most one chunk's worth
 	held      *Frame      // an answer that overtook its ACK
 	ended     bool        // an EOT came while the last send waited for its ACK
+	tries     int         // how often the last send has written its packet
 	dropped   func(Frame) // is told of sound packets that nobody waits for
 	interByte time.Duration
 	writeMax  time.Duration
@@ -106,15 +110,22 @@ func (l *link) send(ctx context.Context, f Frame, ackTimeout time.Duration, earl
 	l.ended = false
 	id, naks := messageID(f), 0
 	for try := 1; try <= maxTries; try++ {
+		l.tries = try
 		if err := l.line.write(raw, l.writeMax); err != nil {
 			return fmt.Errorf("%w (%w)", ErrUnplugged, err)
 		}
 		l.log.Debug("pin pad: packet out", "id", id, "bytes", len(raw), "try", try)
-		switch err := l.awaitACK(ctx, time.Now().Add(ackTimeout), early); {
+		err := l.awaitACK(ctx, time.Now().Add(ackTimeout), early)
+		for n := 0; errors.Is(err, errNAK) && n < maxTries; n++ {
+			// A pad that has lost one byte may see two damaged packets and say
+			// NAK twice. Only silence after it makes room for the next try.
+			naks++
+			err = l.awaitACK(ctx, time.Now().Add(min(afterNAK, ackTimeout)), early)
+		}
+		switch {
 		case err == nil:
 			return nil
 		case errors.Is(err, errNAK):
-			naks++
 		case !errors.Is(err, errWait):
 			return err
 		}

@@ -119,10 +119,11 @@ type PinPad struct {
 	jobs chan *job
 
 	// The owner's.
-	lastKSN              pin.KSN // of the last block that was seen
-	lastAESKSN           pin.AESKSN
-	keyChecked           string // cryptogram of the working key whose check value was right
-	asking               bool   // the job in hand has asked for a PIN
+	recent               recentNumbers
+	keyDevice            serialNumber // of the key serial numbers, without counter
+	keyDeviceSure        bool         // it has been seen twice
+	keyChecked           string       // cryptogram of the working key whose check value was right
+	asking               bool         // the job in hand has asked for a PIN
 	markKey              [32]byte
 	lastBlock            [32]byte // mark of the last master/session block,
 	lastAccount, account [32]byte // of its account number, and of the one in hand

@@ -51,7 +51,7 @@ type rig struct {
 	pad    *virtualpad.Pad
 	driver *device.PinPad
 	log    *syncBuffer
-	blocks []pin.Block
+	blocks [][]byte
 	ksns   map[pin.KSN]bool
 }
 
@@ -103,8 +103,8 @@ func (r *rig) searchLog() {
 	text := strings.ToUpper(r.log.String())
 	bad := []string{pan, digits, hex.EncodeToString([]byte(pan)), hex.EncodeToString([]byte(digits)), fmt.Sprint([]byte(pan))}
 	for _, b := range r.blocks {
-		x := strings.ToUpper(hex.EncodeToString(b[:]))
-		bad = append(bad, x, hex.EncodeToString([]byte(x)), strings.Trim(fmt.Sprint(b[:]), "[]"))
+		x := strings.ToUpper(hex.EncodeToString(b))
+		bad = append(bad, x, hex.EncodeToString([]byte(x)), strings.Trim(fmt.Sprint(b), "[]"))
 	}
 	for _, s := range bad {
 		if strings.Contains(text, strings.ToUpper(s)) {
@@ -179,7 +179,7 @@ func (r *rig) wantBlock(a answer) {
 		r.t.Errorf("key serial number %v came twice", s.KSN)
 	}
 	r.ksns[s.KSN] = true
-	r.blocks = append(r.blocks, s.Block())
+	r.blocks = append(r.blocks, bytes.Clone(s.Bytes()))
 }
 
 func (r *rig) wholeEntry() {
