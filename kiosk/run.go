@@ -101,7 +101,7 @@ func pages(ctx context.Context, cmd *cobra.Command, cfg config.Config, log *slog
 		return err
 	}
 	server, err := ui.NewServer(ui.Options{
-		Passenger: st.Passenger(), Desk: st.Desk(), DeskLogin: staff, ThemeDir: cfg.Theme, Hosts: cfg.Hosts, Kiosk: cfg.Kiosk, Logger: log,
+		Passenger: st.Passenger(), Desk: st.Desk(), DeskLogin: staff, ThemeDir: cfg.Theme, Hosts: cfg.Hosts, Kiosk: cfg.Kiosk, Place: cfg.Place, Logger: log,
 	})
 	if err != nil {
 		return err

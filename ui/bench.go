@@ -82,6 +82,12 @@ func told(c *lang.Catalogue, err error) (string, error) {
 	return c.T("told.failed", "why", err), err
 }
 
+// hasWords says that an error brings words of the catalogues.
+func hasWords(c *lang.Catalogue, err error) bool {
+	var t *Told
+	return errors.As(err, &t) && c.Has(t.Key)
+}
+
 // splitView takes a view apart: a language, and what is looked at.
 func splitView(view string) (code, what string) {
 	code, what, _ = strings.Cut(view, "|")

@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -49,7 +50,7 @@ func (p *deskPage) Frame(view string) hub.Frame {
 		r.BankCard = maskPAN(r.BankCard)
 		v.Result = &r
 		switch r.Result {
-		case ResultWritten, ResultAlreadyThere, ResultMoneyBack, ResultHandedOver:
+		case ResultWritten, ResultAlreadyThere, ResultMoneyBack, ResultHandedOver, ResultDecided:
 			v.Slip = true
 		}
 	}
@@ -80,5 +81,10 @@ func (p *deskPage) Input(view, who string, in wire.Input) (string, error) {
 	if !ok {
 		return c.T("told.not-allowed"), fmt.Errorf("%s for sale %q: %w", in.Do, in.Sale, errNotOffered)
 	}
-	return told(c, p.src.Do(DeskAction{Sale: in.Sale, Rev: in.Rev, Name: in.Do, Who: who}))
+	err := p.src.Do(DeskAction{Sale: in.Sale, Rev: in.Rev, Name: in.Do, Who: who})
+	if say, err := told(c, err); err == nil || errors.Is(err, hub.ErrStale) || hasWords(c, err) {
+		return say, err
+	}
+	return c.T("told.not-now"), err // the log has the reason
+
 }

@@ -37,6 +37,7 @@ func functions(c *lang.Catalogue, page *template.Template) template.FuncMap {
 		"age":    func(at time.Time) template.HTML { return age(c, at) },
 		"local":  func(at time.Time) string { return at.Format("2006-01-02 15:04:05 -07:00") },
 		"ms":     func(at time.Time) int64 { return at.UnixMilli() },
+		"code":   func(code string) string { return deviceCode(c, code) },
 		"reason": func(r Reason, part string) string { return reasonText(c, r, part) },
 		"second": func(ms int64) int64 { return (ms + 999) / 1000 },
 		"seq":    func(n int) []struct{} { return make([]struct{}, min(max(n, 0), 12)) },
@@ -135,6 +136,15 @@ func countdown(c *lang.Catalogue, key string, ms int64) template.HTML {
 	text := template.HTMLEscapeString(c.T(key))
 	span := fmt.Sprintf(`<b class="countdown" data-countdown="%d">%d</b>`, ms, (ms+999)/1000)
 	return template.HTML(strings.Replace(text, "{s}", span, 1))
+}
+
+// deviceCode names what is wrong with a device. What is no code of ours is not
+// shown: it may be an error's text.
+func deviceCode(c *lang.Catalogue, code string) string {
+	if key := "device." + code; c.Has(key) {
+		return c.T(key)
+	}
+	return c.T("device.unnamed")
 }
 
 // reasonText gives a part of a reason's passage, and that of "other" for a

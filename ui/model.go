@@ -78,6 +78,10 @@ const (
 	PhaseAuthority Phase = "authority" // the load authority is being asked
 	PhaseProving   Phase = "proving"   // finding out what became of an earlier write
 	PhaseMoneyBack Phase = "money-back"
+	// An earlier top-up, or one that was paid elsewhere, is being written: the
+	// words of Moving are the line below.
+	PhaseFinishing  Phase = "finishing"
+	PhaseCollecting Phase = "collecting"
 )
 
 // Screen is the whole of what a passenger sees. A nil amount is not shown.
@@ -102,6 +106,12 @@ type Screen struct {
 
 	Notice       Reason // a line above the rest: the sale goes on
 	Reason       Reason // why this screen is shown
+	NoticeWords  Reason // whose words the notice has at this moment; "": its own
+	ReasonWords  Reason // whose words the reason has at this moment; "": its own
+	NoPay        Reason // why no payment can be taken now, "" if it can: nothing is offered then
+	Paid         bool   // money is or may be taken, and the card is not known to be written: Claim is shown
+	Remote       bool   // paid elsewhere: whoever stops gets nothing back, it stays to be collected
+	Back         Back   // how far money that goes back has come
 	Claim        string // number to quote, when something is unfinished
 	Hotline      string // telephone number
 	PINTriesLeft int    // 0: not known
@@ -114,6 +124,15 @@ type Screen struct {
 	Moving      bool // the card is being written: keep it still
 	HostUp      bool // a real request was just answered
 }
+
+// Back says how far money on its way back to the bank card has come.
+type Back string
+
+// The ways of money. The empty word means that none goes back.
+const (
+	BackPending   Back = "pending"   // recorded, and sent until the bank confirms it
+	BackConfirmed Back = "confirmed" // committed at the bank's side
+)
 
 // HistoryLine is one record of the transit card's own log.
 type HistoryLine struct {

@@ -54,6 +54,8 @@ type OpenSale struct {
 	BankCard   string // masked
 	RRN        string
 	LockedBy   string // who is working on it now, "" if nobody
+	Proposal   string // what one person has proposed: the end of a decide- action; "" if nothing
+	ProposedBy string
 	Actions    []DeskOffer
 }
 
@@ -71,7 +73,14 @@ const (
 	DeskRewrite  = "rewrite"   // write the paid amount on the card
 	DeskWithdraw = "withdraw"  // do not write; the money goes back to the bank card
 	DeskHandOver = "hand-over" // give the case to the host's people
-	DeskClear    = "clear"     // take the result off the page; no sale
+	DeskRefund   = "refund"    // the money goes back, although the day is closed or the host contradicted
+
+	// What two people may decide, one after the other, each with a login of
+	// their own. Nothing can be written afterwards.
+	DeskDecideCredited = "decide-credited" // it counts as on the card
+	DeskDecidePaidOut  = "decide-paid-out" // the money was given in cash
+	DeskDecideRefund   = "decide-refund"   // the money goes back to the bank card
+	DeskClear          = "clear"           // take the result off the page; no sale
 )
 
 // Why an action cannot be taken now.
@@ -120,6 +129,8 @@ const (
 	ResultStillUnknown = "still-unknown"
 	ResultMoneyBack    = "money-back"
 	ResultHandedOver   = "handed-over"
+	ResultProposed     = "proposed" // a decision waits for a second person
+	ResultDecided      = "decided"
 	ResultCardRefused  = "card-refused"
 	ResultNoAnswer     = "no-answer"
 	ResultCardGone     = "card-gone"

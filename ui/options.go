@@ -25,6 +25,8 @@ type Options struct {
 	Hosts []string
 	// Kiosk is the id that passengers may quote. "" is not shown.
 	Kiosk string
+	// Place is where it stands: for whoever has to find it, or asks by telephone.
+	Place string
 	// ClaimURL is what the QR code of a claim number holds, with {claim} in
 	// it; "" means the number alone.
 	ClaimURL string

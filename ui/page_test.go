@@ -205,3 +205,64 @@ func TestClaimCode(t *testing.T) {
 		}
 	}
 }
+
+// A screen never lacks the claim number while money is taken, and what is
+// spoken names it too.
+func TestMoneyTakenShowsTheClaim(t *testing.T) {
+	h := newHouse(t, "")
+	paid := 0
+	for _, code := range lang.Codes() {
+		for _, shot := range sample.Screens() {
+			if !shot.Screen.Paid {
+				continue
+			}
+			paid++
+			shot.Screen.Lang = code
+			h.passenger.Set(shot.Screen)
+			_, body := h.get(t, http.DefaultClient, "/")
+			for _, want := range []string{`id="claim">` + shot.Screen.Claim, "/claim.png?c=" + shot.Screen.Claim, "400 123 4567"} {
+				if !strings.Contains(body, want) {
+					t.Errorf("%s %s: no %s", shot.Name, code, want)
+				}
+			}
+		}
+	}
+	if paid < 60 {
+		t.Error("only so many screens with money taken:", paid)
+	}
+}
+
+// oddError is what a careless program would show.
+const oddError = `dial tcp 10.0.0.7:5000: connect: connection refused`
+
+// No error's text reaches a page, wherever a station might let one slip in.
+func TestNoErrorTextOnAPage(t *testing.T) {
+	h := newHouse(t, "")
+	for _, name := range ui.ScreenNames() {
+		for _, s := range []ui.Screen{
+			{Name: name, Rev: 1, Reason: oddError, Notice: oddError, NoPay: oddError},
+			{Name: name, Rev: 1, ReasonWords: oddError, NoticeWords: oddError, Phase: oddError},
+		} {
+			h.passenger.Set(s)
+			_, body := h.get(t, http.DefaultClient, "/")
+			if strings.Contains(body, "dial tcp") || strings.Contains(body, "refused\"") {
+				t.Errorf("%s shows an error", name)
+			}
+			whole(t, string(name), body)
+		}
+	}
+	desk := h.signedIn(t, "cashier")
+	h.desk.Set(ui.DeskState{Rev: 2, Kiosk: "K1", HostUp: true, Reader: ui.DeviceState{Role: "desk", State: "down", Code: oddError},
+		Card: &ui.DeskCard{Number: "3105170010170907984", Refused: oddError}})
+	_, body := h.get(t, desk, "/cashier")
+	if strings.Contains(body, "dial tcp") {
+		t.Error("the cashier's page shows an error")
+	}
+	fleet := h.signedIn(t, "operator")
+	h.fleet.Set(ui.FleetState{Kiosks: []ui.Kiosk{{ID: "K1", Devices: []ui.DeviceState{{Role: "pinpad", State: "down", Code: oddError}}}}})
+	for _, path := range []string{"/operator", "/operator?kiosk=K1"} {
+		if _, body := h.get(t, fleet, path); strings.Contains(body, "dial tcp") || !strings.Contains(body, "K1") {
+			t.Error(path, "shows an error")
+		}
+	}
+}

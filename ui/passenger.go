@@ -30,6 +30,7 @@ type passengerPage struct {
 	src   Passenger
 	theme *theme
 	kiosk string
+	place string
 	log   *slog.Logger
 
 	mu      sync.Mutex
@@ -45,6 +46,7 @@ type passengerView struct {
 	Screen
 	Comfort comfort
 	Kiosk   string
+	Place   string
 	Step    int // 1 to 4, 0: none; 5: all done
 	Tone    string
 	Art     string
@@ -65,16 +67,27 @@ func (p *passengerPage) Frame(string) hub.Frame {
 		p.log.Error("a screen that does not exist", "screen", s.Name)
 		s.Name = ScreenOutOfService
 	}
-	if r := s.Reason; r != "" && !slices.Contains(Reasons(), r) {
-		p.log.Warn("a reason without words", "reason", r)
+	s.Reason, s.Notice, s.NoPay = p.words(s.Reason, s.ReasonWords), p.words(s.Notice, s.NoticeWords), p.words(s.NoPay, "")
+	if s.Name == ScreenCard && s.Notice == ReasonCardGoneUnpaid {
+		s.Notice = "" // the title says it
 	}
-	v := passengerView{Screen: s, Comfort: p.settle(s), Kiosk: p.kiosk, Step: step(s), Tone: tone(s), Art: art(s)}
+	if s.NoPay != "" {
+		s.Choices = nil // nothing is offered that would be refused
+	}
+	if s.Paid && s.Claim == "" {
+		p.log.Error("money is taken and there is no claim number", "screen", s.Name, "sale", s.Sale)
+	}
+	v := passengerView{Screen: s, Comfort: p.settle(s), Kiosk: p.kiosk, Place: p.place, Step: step(s), Tone: tone(s), Art: art(s)}
 	c := p.theme.words[s.Lang]
 	v.Other = c.T("app.lang-other-code")
-	if s.Reason == "" && hasPassage(s) && s.Name == ScreenUnfinished {
+	if s.Reason == "" && s.Name == ScreenUnfinished {
 		v.Reason = ReasonWriteUnknown
 	}
 	v.Title, v.Text = headline(c, v.Screen)
+	if s.Name == ScreenHold && s.Notice == ReasonHoldCardRefused { // asking for the card would be asking in vain
+		v.Title, v.Text, v.Notice = reasonText(c, s.Notice, "title"), reasonText(c, s.Notice, "now"), ""
+		v.Art = "art-refused"
+	}
 	v.Passage = hasPassage(v.Screen) && v.Reason != ""
 	v.Spoken = spoken(c, v)
 	f := hub.Frame{Sale: s.Sale, Rev: s.Rev, Root: map[string]string{
@@ -87,6 +100,19 @@ func (p *passengerPage) Frame(string) hub.Frame {
 		f.Fragments = append(f.Fragments, p.theme.fragment(s.Lang, id, "p-"+id, v, p.log.Error))
 	}
 	return f
+}
+
+// words gives the key whose words are shown. What is no key, an error's text
+// for instance, never reaches the page.
+func (p *passengerPage) words(r, instead Reason) Reason {
+	if instead != "" {
+		r = instead
+	}
+	if r != "" && !slices.Contains(Reasons(), r) {
+		p.log.Warn("a reason without words", "reason", r)
+		return ReasonOther
+	}
+	return r
 }
 
 func onOff(on bool, word string) string {
@@ -183,13 +209,25 @@ func (p *passengerPage) rest() {
 
 var errNotOffered = errors.New("not offered on this screen")
 
+// dismissible says whether a screen has an OK: one that only says how it
+// ended.
+func dismissible(s Screen) bool {
+	switch s.Name {
+	case ScreenDeclined, ScreenUnfinished, ScreenContact, ScreenDone:
+		return true
+	case ScreenOffline:
+		return s.Sale != ""
+	}
+	return false
+}
+
 // offered says whether a screen has the button that was pressed.
 func offered(s Screen, in wire.Input) error {
 	ok := false
 	switch in.Do {
 	case DoChoose:
 		fen, err := strconv.ParseInt(in.Value, 10, 64)
-		ok = err == nil && s.Name == ScreenAmount && slices.Contains(s.Choices, money.Fen(fen))
+		ok = err == nil && s.Name == ScreenAmount && s.NoPay == "" && slices.Contains(s.Choices, money.Fen(fen))
 	case DoStop:
 		ok = s.CanStop
 	case DoMoreTime:
@@ -197,7 +235,7 @@ func offered(s Screen, in wire.Input) error {
 	case DoLang:
 		ok = slices.Contains(lang.Codes(), in.Value)
 	case DoOK:
-		ok = true
+		ok = dismissible(s)
 	}
 	if !ok {
 		return fmt.Errorf("%s %q on %s: %w", in.Do, in.Value, s.Name, errNotOffered)

@@ -56,8 +56,63 @@ const (
 	ReasonConflict              Reason = "conflict"
 )
 
+// Nothing has been paid yet, and something is in the way.
+const (
+	ReasonCardGoneUnpaid    Reason = "card-gone-unpaid"
+	ReasonOtherCardUnpaid   Reason = "other-card-unpaid"
+	ReasonBankCardGone      Reason = "bank-card-gone"
+	ReasonBankReaderMissing Reason = "bank-reader-missing"
+	ReasonCardAtDesk        Reason = "card-at-desk"
+)
+
+// Paid, and surely not written: what keeps the card from being written.
+const (
+	ReasonHoldCardGone      Reason = "hold-card-gone"
+	ReasonHoldCardUnread    Reason = "hold-card-unread"
+	ReasonHoldCardRefused   Reason = "hold-card-refused" // blocked or out of date since it was paid
+	ReasonHoldReaderMissing Reason = "hold-reader-missing"
+	ReasonHoldNetworkDown   Reason = "hold-network-down"
+	ReasonLoadWait          Reason = "load-wait" // the authority has not answered
+	ReasonWriteRefusedAgain Reason = "write-refused-again"
+	ReasonPowerBack         Reason = "power-back"
+)
+
+// The write is unknown, and what keeps us from finding out.
+const (
+	ReasonPowerCutWrite     Reason = "power-cut-write"
+	ReasonResolveCardGone   Reason = "resolve-card-gone"
+	ReasonResolveCardUnread Reason = "resolve-card-unread"
+	ReasonResolveReader     Reason = "resolve-reader"
+	ReasonResolveRefused    Reason = "resolve-card-refused"
+	ReasonEvidenceHeld      Reason = "evidence-held"
+)
+
+// What only people can end, and money on its way back.
+const (
+	ReasonReversalConflict   Reason = "reversal-conflict"
+	ReasonWriteUndecided     Reason = "write-undecided"
+	ReasonTooLateToReverse   Reason = "too-late-to-reverse"
+	ReasonWithStaff          Reason = "with-staff"
+	ReasonPaymentUnknown     Reason = "payment-unknown"
+	ReasonOtherAmount        Reason = "other-amount"
+	ReasonAtLimitMoneyBack   Reason = "at-limit-money-back"
+	ReasonPaymentInterrupted Reason = "payment-interrupted" // by a power cut
+)
+
+// A card that had something open, or still has.
+const (
+	ReasonMoreWaiting      Reason = "more-waiting"   // another rewrite for the same card
+	ReasonRemoteWaiting    Reason = "remote-waiting" // paid elsewhere
+	ReasonCollectLater     Reason = "collect-later"
+	ReasonEarlierMoneyBack Reason = "earlier-money-back"
+	ReasonEarlierWithStaff Reason = "earlier-with-staff"
+)
+
 // Why the kiosk cannot do all it should.
 const (
+	ReasonDiskFull      Reason = "disk-full"
+	ReasonReaderStuck   Reason = "reader-stuck"
+	ReasonRecovering    Reason = "recovering" // from a backup, and the host has not confirmed it
 	ReasonNetworkDown   Reason = "network-down"
 	ReasonReaderMissing Reason = "reader-missing"
 	ReasonPINPadMissing Reason = "pinpad-missing"
@@ -80,6 +135,14 @@ func Reasons() []Reason {
 		ReasonWriteUnknown, ReasonWriteRefusedMoneyBack, ReasonLoadRefusedMoneyBack, ReasonStoppedMoneyBack,
 		ReasonTimeoutMoneyBack, ReasonMoneyBackPending, ReasonStopped, ReasonTimeout, ReasonAuthorityWait,
 		ReasonPaidNotWritten, ReasonFinished, ReasonAlreadyThere, ReasonConflict,
+		ReasonCardGoneUnpaid, ReasonOtherCardUnpaid, ReasonBankCardGone, ReasonBankReaderMissing, ReasonCardAtDesk,
+		ReasonHoldCardGone, ReasonHoldCardUnread, ReasonHoldCardRefused, ReasonHoldReaderMissing, ReasonHoldNetworkDown,
+		ReasonLoadWait, ReasonWriteRefusedAgain, ReasonPowerBack,
+		ReasonPowerCutWrite, ReasonResolveCardGone, ReasonResolveCardUnread, ReasonResolveReader, ReasonResolveRefused, ReasonEvidenceHeld,
+		ReasonReversalConflict, ReasonWriteUndecided, ReasonTooLateToReverse, ReasonWithStaff, ReasonPaymentUnknown, ReasonOtherAmount,
+		ReasonAtLimitMoneyBack, ReasonPaymentInterrupted,
+		ReasonMoreWaiting, ReasonRemoteWaiting, ReasonCollectLater, ReasonEarlierMoneyBack, ReasonEarlierWithStaff,
+		ReasonDiskFull, ReasonReaderStuck, ReasonRecovering,
 		ReasonNetworkDown, ReasonReaderMissing, ReasonPINPadMissing, ReasonJournalFailed, ReasonStarting, ReasonSuspended,
 		ReasonOther,
 	}

@@ -71,7 +71,10 @@ func art(s Screen) string {
 		}
 		return "art-wait"
 	case ScreenCard:
-		return "art-still"
+		if s.Phase == PhaseReading {
+			return "art-still"
+		}
+		return "art-tap"
 	case ScreenPayment:
 		return "art-bank"
 	case ScreenPIN:
@@ -81,8 +84,15 @@ func art(s Screen) string {
 	case ScreenDeclined:
 		return declinedArt(s.Reason)
 	case ScreenUnfinished:
-		return "art-safe"
+		switch s.Reason {
+		case ReasonEvidenceHeld, ReasonAuthorityWait, ReasonResolveRefused, ReasonResolveReader:
+			return "art-safe"
+		}
+		return "art-tap" // the same card again: what is to be done is what is drawn
 	case ScreenContact:
+		if s.Reason == ReasonTooLateToReverse || s.Reason == ReasonCollectLater {
+			return "art-tap"
+		}
 		return "art-call"
 	case ScreenOffline:
 		return "art-offline"
@@ -98,9 +108,12 @@ func declinedArt(r Reason) string {
 	switch r {
 	case ReasonExpired, ReasonNotYetValid, ReasonBlocked, ReasonUnknownKind, ReasonUnknownIssuer, ReasonAtLimit, ReasonNotEligible,
 		ReasonCardPIN, ReasonCardUnread, ReasonOtherCard, ReasonTwoCards, ReasonCardGone, ReasonReaderBusy, ReasonStopped, ReasonTimeout,
-		ReasonAuthorityWait, ReasonPaidNotWritten:
+		ReasonAuthorityWait, ReasonPaidNotWritten, ReasonCardAtDesk:
 		return "art-refused"
-	case ReasonWriteRefusedMoneyBack, ReasonLoadRefusedMoneyBack, ReasonStoppedMoneyBack, ReasonTimeoutMoneyBack, ReasonMoneyBackPending:
+	case ReasonReversalConflict:
+		return "art-call"
+	case ReasonWriteRefusedMoneyBack, ReasonLoadRefusedMoneyBack, ReasonStoppedMoneyBack, ReasonTimeoutMoneyBack, ReasonMoneyBackPending,
+		ReasonPaymentUnknown, ReasonOtherAmount, ReasonAtLimitMoneyBack:
 		return "art-back"
 	case ReasonWriteUnknown:
 		return "art-safe"
@@ -174,7 +187,11 @@ func spoken(c *lang.Catalogue, v passengerView) string {
 		amount("money.new", yuan(c, v.NewBalance))
 	}
 	if hasPassage(v.Screen) {
-		add(reasonText(c, v.Reason, "known"), reasonText(c, v.Reason, "money"), reasonText(c, v.Reason, "now"))
+		add(reasonText(c, v.Reason, "known"), reasonText(c, v.Reason, "money"))
+		if v.Back != "" {
+			add(c.T("back." + string(v.Back)))
+		}
+		add(reasonText(c, v.Reason, "now"))
 	}
 	if v.Claim != "" {
 		add(c.T("screen.unfinished.claim") + ": " + strings.Join(strings.Split(v.Claim, ""), " ") + ".")
@@ -208,17 +225,23 @@ func headline(c *lang.Catalogue, s Screen) (title, text string) {
 	case ScreenIdle, ScreenPayment, ScreenPIN:
 		return c.T(key + ".title"), c.T(key + ".text")
 	case ScreenAmount:
+		if s.NoPay != "" {
+			return c.T("screen.offline.title"), reasonText(c, s.NoPay, "now")
+		}
 		if len(s.Choices) == 0 {
 			return c.T(key + ".none"), ""
 		}
 		return c.T(key + ".title"), c.T(key + ".text")
 	case ScreenCard:
-		if s.Balance == nil {
+		if s.Phase == PhaseReading {
 			return c.T(key + ".reading"), c.T(key + ".reading-text")
 		}
 		return c.T(key + ".title"), c.T(key + ".text")
 	case ScreenProcessing:
-		if s.Moving { // from the permission to the end of the write
+		switch {
+		case s.Moving && (s.Phase == PhaseFinishing || s.Phase == PhaseCollecting): // who comes with something open is told first
+			return c.T("screen.processing." + string(s.Phase)), c.T("screen.hold.moving-text")
+		case s.Moving: // from the permission to the end of the write
 			return c.T("screen.hold.moving"), c.T("screen.hold.moving-text")
 		}
 		return phaseText(c, s.Phase)
@@ -241,6 +264,9 @@ func headline(c *lang.Catalogue, s Screen) (title, text string) {
 	case ScreenOffline:
 		return c.T(key + ".title"), c.T(key + ".cannot")
 	case ScreenOutOfService:
+		if s.Reason == ReasonDiskFull || s.Reason == ReasonRecovering {
+			return reasonText(c, s.Reason, "title"), ""
+		}
 		return c.T(key + ".title"), ""
 	}
 	if s.Reason != "" { // declined, unfinished, contact

@@ -42,7 +42,7 @@ func NewServer(o Options) (*Server, error) {
 	s := &Server{o: o, theme: t, mux: http.NewServeMux(), log: o.Logger}
 	s.mux.Handle("GET /static/", http.StripPrefix("/static/", http.FileServerFS(t.static)))
 	if o.Passenger != nil {
-		s.open("/{$}", "/ws", "passenger", &passengerPage{src: o.Passenger, theme: t, kiosk: o.Kiosk, log: s.log}, nil, hub.Options{})
+		s.open("/{$}", "/ws", "passenger", &passengerPage{src: o.Passenger, theme: t, kiosk: o.Kiosk, place: o.Place, log: s.log}, nil, hub.Options{})
 		s.mux.HandleFunc("GET /claim.png", s.claim)
 	} else {
 		s.mux.HandleFunc("GET /{$}", s.home)

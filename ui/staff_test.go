@@ -164,3 +164,12 @@ func TestFleet(t *testing.T) {
 		t.Fatalf("%+v", m)
 	}
 }
+
+func (h *house) signedIn(t *testing.T, page string) *http.Client {
+	t.Helper()
+	c, status, _ := h.signIn(t, page, h.first[page].Password)
+	if status != http.StatusOK {
+		t.Fatal(page, status)
+	}
+	return c
+}

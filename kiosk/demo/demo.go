@@ -70,7 +70,7 @@ func (d *Demo) start(ctx context.Context, out io.Writer, addr string, o lab.Opti
 	}
 	d.pages, err = ui.NewServer(ui.Options{
 		Passenger: d.Lab.Passenger(), Bench: d.Lab.Bench(), Desk: d.Lab.Desk(), Fleet: d.Lab.Fleet(ctx),
-		DeskLogin: staff, FleetLogin: operators, Kiosk: "K0001", Logger: o.Log,
+		DeskLogin: staff, FleetLogin: operators, Kiosk: "K0001", Place: "Demo station", Logger: o.Log,
 	})
 	if err != nil {
 		return err

@@ -33,6 +33,9 @@ func (p *passenger) Screen() ui.Screen {
 	scr := p.station.screen()
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if now, was := scr, p.shown; now.Name == ui.ScreenDeclined && now.Sale != "" && now.Sale == was.Sale && now.Reason == was.Reason && now.ReasonWords == "" {
+		scr.ReasonWords = was.ReasonWords // the sale has been closed since: what happened stays the same
+	}
 	if scr.Warn && !p.shown.Warn {
 		p.warnedAt = time.Now()
 	}
@@ -84,8 +87,25 @@ var phases = map[topup.Phase]ui.Phase{
 func (s *Station) screen() ui.Screen {
 	state, failed := s.engine.State()
 	if failed != nil {
-		return ui.Screen{Name: ui.ScreenOutOfService, Lang: s.cfg.Language, Reason: ui.ReasonJournalFailed, Hotline: s.cfg.Hotline}
+		return s.broken(state)
 	}
+	return s.show(state)
+}
+
+// broken is what is shown when no more can be recorded: the claim number stays
+// for the passenger whose money is here.
+func (s *Station) broken(state topup.State) ui.Screen {
+	scr := ui.Screen{Name: ui.ScreenOutOfService, Lang: s.cfg.Language, Reason: ui.ReasonJournalFailed, Hotline: s.cfg.Hotline}
+	if f := state.Live.Front; f.Sale != "" {
+		if sale, open := state.Durable.Sales[f.Sale]; open && atRisk(sale) {
+			scr.Sale, scr.Claim, scr.Paid = string(f.Sale), f.Sale.Claim(), true
+		}
+	}
+	return scr
+}
+
+// show is the passenger's screen of a state.
+func (s *Station) show(state topup.State) ui.Screen {
 	v := s.core.Look(state)
 	f := state.Live.Front
 	scr := ui.Screen{
@@ -96,14 +116,6 @@ func (s *Station) screen() ui.Screen {
 	}
 	if scr.Lang == "" {
 		scr.Lang = s.cfg.Language
-	}
-	switch v.Screen {
-	case "unfinished", "contact", "hold":
-		scr.Claim = v.Claim
-	case "declined":
-		if sale, open := state.Durable.Sales[v.Sale]; open && sale.Pay != topup.PayNone && sale.Pay != topup.PayDeclined {
-			scr.Claim = v.Claim
-		}
 	}
 	if v.Card != nil {
 		scr.CardNumber, scr.Expiry = v.Card.Card.Number, v.Card.Expiry
@@ -123,6 +135,7 @@ func (s *Station) screen() ui.Screen {
 	if v.PINs > 0 {
 		scr.PINTriesLeft = max(0, v.PINsMax-v.PINs)
 	}
+	moment(state, &scr)
 	return scr
 }
 

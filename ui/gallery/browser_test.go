@@ -183,6 +183,10 @@ func TestTargetsAndTextSizes(t *testing.T) {
 	    const size = parseFloat(getComputedStyle(e).fontSize);
 	    if (size < 26) bad.push("'" + texts.currentNode.textContent.trim() + "' is " + size);
 	  }
+	  const side = document.querySelector(".side");
+	  if (side && side.scrollHeight > side.clientHeight + 2) bad.push("words are hidden: " + side.scrollHeight + " in " + side.clientHeight);
+	  const strip = document.querySelector(".strip, .claim");
+	  if (strip && strip.getBoundingClientRect().bottom > document.getElementById("foot").getBoundingClientRect().top) bad.push("the claim number is hidden");
 	  if (document.documentElement.scrollWidth > innerWidth) bad.push("the page is too wide");
 	  return bad.join("; ");
 	})()`

@@ -76,7 +76,7 @@ func newGallery(dir, theme string) (*gallery, error) {
 	g.passenger.Set(sample.Screens()[0].Screen)
 	g.desk.Set(sample.DeskShots()["card"])
 	g.fleet.Set(sample.FleetState())
-	o := ui.Options{Passenger: g.passenger, Bench: g.bench, Desk: g.desk, Fleet: g.fleet, ThemeDir: theme, Kiosk: "K-0017"}
+	o := ui.Options{Passenger: g.passenger, Bench: g.bench, Desk: g.desk, Fleet: g.fleet, ThemeDir: theme, Kiosk: "K-0017", Place: "徐家汇站 2 号厅"}
 	var err error
 	if o.DeskLogin, g.first[0], err = login.Open(filepath.Join(dir, "cashier.json"), login.Options{Name: "cashier"}); err != nil {
 		return nil, err

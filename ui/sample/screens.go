@@ -3,6 +3,8 @@
 package sample
 
 import (
+	"strings"
+
 	"buka/internal/money"
 	"buka/ui"
 )
@@ -52,20 +54,31 @@ func Screens() []Shot {
 	}
 	because := func(r ui.Reason) func(*ui.Screen) { return func(s *ui.Screen) { s.Reason = r } }
 	claim := func(s *ui.Screen) { s.Claim = "4Q7Z-K1M2" }
+	paid := func(s *ui.Screen) { s.Claim, s.Paid = "4Q7Z-K1M2", true }
+	notice := func(r ui.Reason) func(*ui.Screen) { return func(s *ui.Screen) { s.Notice = r } }
+	back := func(b ui.Back) func(*ui.Screen) {
+		return func(s *ui.Screen) { s.Back, s.Paid, s.Claim = b, b == ui.BackPending, "4Q7Z-K1M2" }
+	}
 	stop := func(s *ui.Screen) { s.CanStop = true }
 	idle := ui.Screen{Name: ui.ScreenIdle, Rev: 1, Hotline: "400 123 4567", HostUp: true}
 	purse := func(s *ui.Screen) { s.Balance, s.History = fen(2850), History() }
 
 	add("idle", idle)
-	add("idle-offline", idle, func(s *ui.Screen) { s.HostUp, s.CanCollect = false, true })
+	add("idle-offline", idle, func(s *ui.Screen) { s.HostUp, s.NoPay, s.CanCollect = false, ui.ReasonNetworkDown, true })
+	add("idle-interrupted", idle, notice(ui.ReasonPaymentInterrupted), claim)
 	add("card-reading", base(ui.ScreenCard), func(s *ui.Screen) { s.Phase = ui.PhaseReading })
-	add("card", base(ui.ScreenCard), purse, stop)
+	add("card", paying(ui.ScreenCard), stop, notice(ui.ReasonCardGoneUnpaid), func(s *ui.Screen) { s.BankCard = "" })
+	add("card-other", paying(ui.ScreenCard), stop, notice(ui.ReasonOtherCardUnpaid), func(s *ui.Screen) { s.BankCard = "" })
 	choices := func(s *ui.Screen) { s.Choices = []money.Fen{2000, 3000, 5000, 10000, 20000, 30000} }
 	add("amount", base(ui.ScreenAmount), purse, stop, choices)
 	add("amount-notice", base(ui.ScreenAmount), purse, stop, choices, func(s *ui.Screen) { s.Notice = ui.ReasonInsufficientFunds })
+	add("amount-earlier", base(ui.ScreenAmount), purse, stop, choices, notice(ui.ReasonEarlierWithStaff), claim)
+	add("amount-no-network", base(ui.ScreenAmount), purse, stop, choices, func(s *ui.Screen) { s.HostUp, s.NoPay = false, ui.ReasonNetworkDown })
+	add("amount-no-pinpad", base(ui.ScreenAmount), purse, stop, choices, func(s *ui.Screen) { s.NoPay = ui.ReasonPINPadMissing })
 	add("amount-none", base(ui.ScreenAmount), purse, stop)
 	add("amount-warn", base(ui.ScreenAmount), purse, stop, choices, func(s *ui.Screen) { s.Warn, s.CanMoreTime, s.CountdownMS = true, true, 20000 })
 	add("payment", paying(ui.ScreenPayment), stop, func(s *ui.Screen) { s.BankCard = "" })
+	add("payment-gone", paying(ui.ScreenPayment), stop, notice(ui.ReasonBankCardGone), func(s *ui.Screen) { s.BankCard = "" })
 	add("pin", paying(ui.ScreenPIN), stop)
 	add("pin-again", paying(ui.ScreenPIN), stop, func(s *ui.Screen) { s.Notice, s.PINTriesLeft = ui.ReasonWrongPIN, 2 })
 	for _, p := range []ui.Phase{ui.PhaseEligible, ui.PhasePaying, ui.PhaseAuthority, ui.PhaseProving, ui.PhaseMoneyBack, ui.PhaseReading, ""} {
@@ -73,24 +86,52 @@ func Screens() []Shot {
 		if p != "" {
 			name += "-" + string(p)
 		}
-		add(name, paying(ui.ScreenProcessing), func(s *ui.Screen) { s.Phase = p })
+		taken := func(s *ui.Screen) {}
+		if p == ui.PhasePaying || p == ui.PhaseAuthority || p == ui.PhaseProving {
+			taken = paid
+		}
+		add(name, paying(ui.ScreenProcessing), func(s *ui.Screen) { s.Phase = p }, taken)
 	}
-	add("hold", paying(ui.ScreenHold), stop)
-	add("hold-other-card", paying(ui.ScreenHold), stop, func(s *ui.Screen) { s.Notice = ui.ReasonOtherCard })
-	add("hold-warn", paying(ui.ScreenHold), stop, func(s *ui.Screen) { s.Warn, s.CanMoreTime, s.CountdownMS = true, true, 20000 })
-	add("hold-moving", paying(ui.ScreenHold), func(s *ui.Screen) { s.Moving = true })
-	add("processing-moving", paying(ui.ScreenProcessing), func(s *ui.Screen) { s.Moving = true })
+	add("hold", paying(ui.ScreenHold), stop, paid)
+	for _, r := range []ui.Reason{ui.ReasonOtherCard, ui.ReasonTwoCards, ui.ReasonHoldCardGone, ui.ReasonHoldCardUnread, ui.ReasonHoldCardRefused,
+		ui.ReasonHoldReaderMissing, ui.ReasonHoldNetworkDown, ui.ReasonLoadWait, ui.ReasonWriteRefusedAgain} {
+		add("hold-"+strings.TrimPrefix(string(r), "hold-"), paying(ui.ScreenHold), stop, paid, notice(r))
+	}
+	add("hold-power-back", paying(ui.ScreenHold), stop, paid, notice(ui.ReasonPowerBack), func(s *ui.Screen) { s.OldBalance, s.NewBalance = nil, nil })
+	add("hold-warn", paying(ui.ScreenHold), stop, paid, func(s *ui.Screen) { s.Warn, s.CanMoreTime, s.CountdownMS = true, true, 20000 })
+	moving := func(s *ui.Screen) { s.Moving = true }
+	add("hold-moving", paying(ui.ScreenHold), paid, moving)
+	add("processing-moving", paying(ui.ScreenProcessing), paid, moving)
+	add("processing-finishing", paying(ui.ScreenProcessing), paid, moving, func(s *ui.Screen) { s.Phase = ui.PhaseFinishing })
+	add("processing-collecting", paying(ui.ScreenProcessing), paid, moving, func(s *ui.Screen) { s.Phase, s.BankCard, s.Remote = ui.PhaseCollecting, "", true })
+	add("hold-remote", paying(ui.ScreenHold), stop, paid, func(s *ui.Screen) { s.BankCard, s.Remote = "", true }, notice(ui.ReasonHoldCardGone))
+	add("unfinished-collect-later", paying(ui.ScreenUnfinished), paid, because(ui.ReasonCollectLater), func(s *ui.Screen) { s.BankCard = "" })
 	add("done", paying(ui.ScreenDone))
 	add("done-finished", paying(ui.ScreenDone), because(ui.ReasonFinished))
 	add("done-already-there", paying(ui.ScreenDone), because(ui.ReasonAlreadyThere))
+	add("done-more-waiting", paying(ui.ScreenDone), because(ui.ReasonMoreWaiting))
 	for _, r := range ui.Reasons() {
 		add("declined-"+string(r), base(ui.ScreenDeclined), because(r))
 	}
-	add("declined-claim", base(ui.ScreenDeclined), because(ui.ReasonMoneyBackPending), claim)
-	add("unfinished", paying(ui.ScreenUnfinished), claim)
-	add("unfinished-waiting", paying(ui.ScreenUnfinished), claim, because(ui.ReasonAuthorityWait))
-	add("contact", base(ui.ScreenContact), claim, because(ui.ReasonConflict))
-	add("offline", ui.Screen{Name: ui.ScreenOffline, Rev: 3, Hotline: "400 123 4567", CanCollect: true})
+	for _, r := range []ui.Reason{ui.ReasonPaymentUnknown, ui.ReasonOtherAmount, ui.ReasonStoppedMoneyBack, ui.ReasonTimeoutMoneyBack,
+		ui.ReasonWriteRefusedMoneyBack, ui.ReasonLoadRefusedMoneyBack, ui.ReasonAtLimitMoneyBack} {
+		add("back-pending-"+string(r), paying(ui.ScreenDeclined), because(r), back(ui.BackPending))
+	}
+	add("back-confirmed", paying(ui.ScreenDeclined), because(ui.ReasonStoppedMoneyBack), back(ui.BackConfirmed))
+	add("back-conflict", paying(ui.ScreenDeclined), because(ui.ReasonReversalConflict), paid)
+	add("unfinished", paying(ui.ScreenUnfinished), paid)
+	for _, r := range []ui.Reason{ui.ReasonAuthorityWait, ui.ReasonEvidenceHeld, ui.ReasonPowerCutWrite, ui.ReasonOtherCard, ui.ReasonResolveCardGone,
+		ui.ReasonResolveCardUnread, ui.ReasonResolveReader, ui.ReasonResolveRefused} {
+		add("unfinished-"+string(r), paying(ui.ScreenUnfinished), paid, because(r))
+	}
+	for _, r := range []ui.Reason{ui.ReasonReversalConflict, ui.ReasonWriteUndecided, ui.ReasonTooLateToReverse, ui.ReasonWithStaff, ui.ReasonConflict} {
+		add("contact-"+string(r), paying(ui.ScreenContact), paid, because(r))
+	}
+	for _, r := range []ui.Reason{ui.ReasonReaderMissing, ui.ReasonReaderStuck, ui.ReasonDiskFull, ui.ReasonJournalFailed, ui.ReasonRecovering} {
+		add("out-of-service-"+string(r), ui.Screen{Name: ui.ScreenOutOfService, Rev: 2, Hotline: "400 123 4567", Reason: r})
+	}
+	add("out-of-service-paid", ui.Screen{Name: ui.ScreenOutOfService, Rev: 2, Sale: "4Q7ZK1M2N8P3R5T6", Hotline: "400 123 4567", Reason: ui.ReasonJournalFailed}, paid)
+	add("offline", ui.Screen{Name: ui.ScreenOffline, Rev: 3, Hotline: "400 123 4567", CanCollect: true, NoPay: ui.ReasonNetworkDown})
 	add("offline-card", base(ui.ScreenOffline), purse)
 	add("out-of-service", ui.Screen{Name: ui.ScreenOutOfService, Rev: 2, Hotline: "400 123 4567", Reason: ui.ReasonReaderMissing})
 	return list

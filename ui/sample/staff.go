@@ -85,7 +85,7 @@ func FleetState() ui.FleetState {
 		{Role: "switch", Name: "payment host", State: "ok", Since: now.Add(-2 * time.Hour)},
 	}
 	bad := append([]ui.DeviceState(nil), good...)
-	bad[2] = ui.DeviceState{Role: "pinpad", Name: "ttyUSB0", State: "down", Code: "no answer", Since: now.Add(-21 * time.Minute)}
+	bad[2] = ui.DeviceState{Role: "pinpad", Name: "ttyUSB0", State: "down", Code: "pinpad-missing", Since: now.Add(-21 * time.Minute)}
 	return ui.FleetState{Now: now, Kiosks: []ui.Kiosk{
 		{ID: "K-0017", Place: "Xujiahui, hall 2", Version: "0.2.0", LinkUp: true, LastSeen: now.Add(-3 * time.Second), LastSync: now.Add(-8 * time.Second),
 			JournalSeq: 12873, ChainOK: true, Epoch: "5f0c9ab1e2d34c5f", Devices: good, Screen: ui.ScreenIdle, Recent: journal},
