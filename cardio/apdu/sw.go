@@ -56,6 +56,9 @@ func (s SW) SW2() byte { return byte(s) }
 // IsOK reports 9000.
 func (s SW) IsOK() bool { return s == OK }
 
+// Warning reports 62xx and 63xx: the command was processed.
+func (s SW) Warning() bool { return s.SW1() == 0x62 || s.SW1() == 0x63 }
+
 // More reports 61xx: the command was carried out and n bytes (1…256) wait to
 // be fetched with GET RESPONSE.
 func (s SW) More() (n int, ok bool) {

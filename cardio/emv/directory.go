@@ -32,13 +32,16 @@ var (
 // candidate is an application of the card.
 type candidate struct {
 	aid      []byte
-	scheme   string
-	priority int // 1 first; lowestPriority: none given
+	app      application
+	name     string
+	confirm  bool // the card wants the cardholder to agree
+	priority int  // 1 first; lowestPriority: none given
 }
 
 // directory is what a card lists.
 type directory struct {
 	candidates []candidate
+	over       Interface
 	transit    bool
 	blocked    bool
 }
@@ -52,6 +55,7 @@ func readDirectory(ctx context.Context, ch Channel) (directory, error) {
 		return d, fmt.Errorf("select PPSE: %w", err)
 	}
 	if r.SW == apdu.OK {
+		d.over = Contactless
 		entries, err := apdu.FindAll(r.Data, 0x6F, 0xA5, 0xBF0C, 0x61)
 		if err == nil {
 			d.add(entries)
@@ -89,7 +93,7 @@ func readDirectory(ctx context.Context, ch Channel) (directory, error) {
 	return d, nil
 }
 
-// add takes directory entries (61: 4F name, 87 priority).
+// add takes directory entries (61: 4F AID, 87 priority, 50 and 9F12 names).
 func (d *directory) add(entries [][]byte) {
 	for _, e := range entries {
 		aid, err := apdu.Find(e, 0x4F)
@@ -100,13 +104,20 @@ func (d *directory) add(entries [][]byte) {
 			d.transit = true
 			continue
 		}
-		priority := lowestPriority
-		if p, err := apdu.Find(e, 0x87); err == nil && len(p) == 1 && p[0]&0x0F != 0 {
-			priority = int(p[0] & 0x0F)
+		c := candidate{aid: slices.Clone(aid), priority: lowestPriority, name: nameOf(e)}
+		if p, err := apdu.Find(e, 0x87); err == nil && len(p) == 1 {
+			c.confirm = p[0]&0x80 != 0
+			if p[0]&0x0F != 0 {
+				c.priority = int(p[0] & 0x0F)
+			}
 		}
 		for _, app := range applications() {
 			if bytes.HasPrefix(aid, app.AID) && len(d.candidates) < maxCandidates {
-				d.candidates = append(d.candidates, candidate{slices.Clone(aid), app.Scheme, priority})
+				c.app = app
+				if c.name == "" {
+					c.name = app.Label
+				}
+				d.candidates = append(d.candidates, c)
 				break
 			}
 		}
@@ -122,7 +133,43 @@ func (d directory) list() []candidate {
 	}
 	var all []candidate
 	for _, app := range applications() {
-		all = append(all, candidate{app.AID, app.Scheme, lowestPriority})
+		all = append(all, candidate{aid: app.AID, app: app, name: app.Label, priority: lowestPriority})
 	}
 	return all
+}
+
+// nameOf is what the cardholder knows the application by: printable ASCII of its
+// preferred name or its label.
+func nameOf(entry []byte) string {
+	for _, tag := range []apdu.Tag{0x9F12, 0x50} {
+		v, err := apdu.Find(entry, tag)
+		if err != nil || len(v) == 0 || len(v) > 16 {
+			continue
+		}
+		if !slices.ContainsFunc(v, func(c byte) bool { return c < 0x20 || c > 0x7E }) {
+			return string(v)
+		}
+	}
+	return ""
+}
+
+// choose gives the application to try next, or -1 if none is left that the
+// cardholder need not agree to (EMV Book 1 12.4). There is nothing to choose
+// where one application needs no confirmation.
+func choose(list []candidate, ask func([]string) (int, error)) (int, error) {
+	if ask == nil || len(list) == 1 && !list[0].confirm {
+		return slices.IndexFunc(list, func(c candidate) bool { return !c.confirm }), nil
+	}
+	names := make([]string, len(list))
+	for i, c := range list {
+		names[i] = c.name
+	}
+	i, err := ask(names)
+	if err != nil {
+		return -1, err
+	}
+	if i < 0 || i >= len(list) {
+		return -1, fmt.Errorf("emv: application %d of %d was chosen", i+1, len(list))
+	}
+	return i, nil
 }

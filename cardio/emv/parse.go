@@ -9,8 +9,8 @@ import (
 )
 
 // span is one entry of an application file locator: records first to last of a
-// file (EMV Book 3 §10.2).
-type span struct{ sfi, first, last byte }
+// file; signed of them, from the first, are authenticated (EMV Book 3 §10.2).
+type span struct{ sfi, first, last, signed byte }
 
 // parseAFL reads the locator; the number of records over all is bounded.
 func parseAFL(b []byte) ([]span, error) {
@@ -20,8 +20,8 @@ func parseAFL(b []byte) ([]span, error) {
 	var list []span
 	total := 0
 	for ; len(b) > 0; b = b[4:] {
-		s := span{sfi: b[0] >> 3, first: b[1], last: b[2]}
-		if s.sfi < 1 || s.sfi > 30 || s.first == 0 || s.last < s.first {
+		s := span{sfi: b[0] >> 3, first: b[1], last: b[2], signed: b[3]}
+		if s.sfi < 1 || s.sfi > 30 || s.first == 0 || s.last < s.first || int(s.signed) > int(s.last)-int(s.first)+1 {
 			return nil, fmt.Errorf("%w: file locator %X", ErrAnswer, b[:4])
 		}
 		if total += int(s.last) - int(s.first) + 1; total > maxRecords {
@@ -38,25 +38,10 @@ type fields struct {
 	expiry           []byte // YYMMDD, as text
 }
 
-// take copies the four objects that we want out of a level of data objects.
-func (f *fields) take(list []apdu.TLV) {
-	for _, o := range list {
-		switch o.Tag {
-		case 0x5A:
-			keep(&f.pan, o.Value, 10)
-		case 0x57:
-			keep(&f.track2, o.Value, 19)
-		case 0x5F24:
-			keep(&f.expiry, o.Value, 3)
-		case 0x5F34:
-			keep(&f.psn, o.Value, 1)
-		}
-	}
-}
-
-// keep takes the first occurrence, as upper case digits without padding F.
-func keep(to *[]byte, v []byte, maxLen int) {
-	if *to != nil || len(v) == 0 || len(v) > maxLen {
+// keep takes one object as upper case digits without padding F.
+func (f *fields) keep(tag apdu.Tag, v []byte, maxLen int) {
+	to := map[apdu.Tag]*[]byte{0x5A: &f.pan, 0x57: &f.track2, 0x5F24: &f.expiry, 0x5F34: &f.psn}[tag]
+	if to == nil || len(v) == 0 || len(v) > maxLen {
 		return
 	}
 	const digits = "0123456789ABCDEF"
@@ -121,30 +106,4 @@ func decimal(b []byte) bool {
 		}
 	}
 	return true
-}
-
-// parseGPO reads the answer of GET PROCESSING OPTIONS, format 1 (80: AIP, AFL)
-// or 2 (77), and takes card data that a contactless card puts there.
-func parseGPO(b []byte, f *fields) ([]span, error) {
-	if v, err := apdu.Find(b, 0x80); err == nil {
-		if len(v) < 2 {
-			return nil, fmt.Errorf("%w: GPO answer of %d bytes", ErrAnswer, len(v))
-		}
-		return parseAFL(v[2:])
-	}
-	v, err := apdu.Find(b, 0x77)
-	if err != nil {
-		return nil, fmt.Errorf("%w: GPO: %w", ErrAnswer, err)
-	}
-	list, err := apdu.ParseTLVs(v)
-	if err != nil {
-		return nil, fmt.Errorf("%w: GPO: %w", ErrAnswer, err)
-	}
-	f.take(list)
-	for _, o := range list {
-		if o.Tag == 0x94 {
-			return parseAFL(o.Value)
-		}
-	}
-	return nil, nil // all data came with the answer
 }

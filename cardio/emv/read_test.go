@@ -80,6 +80,9 @@ func (c *plain) answer(cmd []byte) []byte {
 	case cmd[1] == 0xB2 && c.selected != "" && c.records[cmd[2]] != "":
 		return unhex(c.t, c.records[cmd[2]])
 	}
+	if cmd[1] == 0xAE {
+		return unhex(c.t, "8012 80 0001 1122334455667788 07010103A00000 9000")
+	}
 	return []byte{0x6A, 0x83}
 }
 
@@ -98,10 +101,16 @@ func (c *plain) choose(name string) []byte {
 	c.selected = aid
 	c.order = append(c.order, aid)
 	pdol := object(c.t, 0x9F38, unhex(c.t, "9F66 04 9F02 06 9F1A 02 5F2A 02 9A 03 9C 01 9F4E 02"))
-	return append(object(c.t, 0x6F, object(c.t, 0xA5, pdol)), ok...)
+	return append(object(c.t, 0x6F, object(c.t, 0xA5, pdol, object(c.t, 0x8C, unhex(c.t, "9F0206")))), ok...)
 }
 
-func (c *plain) read() (*Card, error) { return Read(context.Background(), program(c.answer), now) }
+func (c *plain) read() (*Card, error) {
+	p, err := Start(context.Background(), program(c.answer), now)
+	if err != nil {
+		return nil, err
+	}
+	return p.Card, nil
+}
 
 func TestPriorityAndNextApplication(t *testing.T) {
 	gpo := hexOf(append(object(t, 0x77, unhex(t, "82021000"), unhex(t, track2)), ok...))
@@ -138,7 +147,7 @@ func TestContactCardFormat1(t *testing.T) {
 }
 
 func TestNoDirectory(t *testing.T) {
-	c := &plain{t: t, gpo: map[string]string{credit: hexOf(append(object(t, 0x77, unhex(t, track2)), ok...))}}
+	c := &plain{t: t, gpo: map[string]string{credit: hexOf(append(object(t, 0x77, unhex(t, "82021000"), unhex(t, track2)), ok...))}}
 	card, err := c.read()
 	if err != nil || card.AID.String() != strings.ToLower(credit) {
 		t.Fatal(card, err)
@@ -212,15 +221,15 @@ func TestTables(t *testing.T) {
 
 func TestAmountIsChecked(t *testing.T) {
 	for _, a := range []Terminal{{Amount: -1, Now: now.Now}, {Amount: 1 << 40, Now: now.Now}} {
-		if _, err := Read(context.Background(), program(func([]byte) []byte { return nil }), a); err == nil {
+		if _, err := Start(context.Background(), program(func([]byte) []byte { return nil }), a); err == nil {
 			t.Error(a.Amount)
 		}
 	}
 }
 
-// FuzzRead plays a card whose every answer comes from the input: a byte of
+// FuzzStart plays a card whose every answer comes from the input: a byte of
 // length, then that many bytes.
-func FuzzRead(f *testing.F) {
+func FuzzStart(f *testing.F) {
 	seed := func(answers ...[]byte) {
 		var b []byte
 		for _, a := range answers {
@@ -230,12 +239,13 @@ func FuzzRead(f *testing.F) {
 	}
 	dir := append(object(f, 0x6F, object(f, 0xA5, object(f, 0xBF0C, entryOf(f, debit, 1)))), ok...)
 	app := append(object(f, 0x6F, object(f, 0xA5, object(f, 0x9F38, unhex(f, "9F66049F0206")))), ok...)
-	seed(dir, app, append(object(f, 0x77, unhex(f, track2)), ok...))
+	seed(dir, app, append(object(f, 0x77, unhex(f, "82021000"), unhex(f, track2)), ok...), unhex(f, "8012 80 0001 1122334455667788 07010103A00000 9000"))
+	seed(dir, app, append(object(f, 0x77, unhex(f, "82022000 9F360200019F26081122334455667788 9F270180 9F100807010103A0000000 9F690701000000008000"), unhex(f, track2)), ok...))
 	seed(dir, app, unhex(f, "8006 1000 08010100 9000"), append(object(f, 0x70, unhex(f, track2)), ok...))
 	seed(notFound, notFound, notFound, notFound)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		commands := 0
-		card, err := Read(context.Background(), program(func([]byte) []byte {
+		p, err := Start(context.Background(), program(func([]byte) []byte {
 			if commands++; commands > 20*maxRecords {
 				t.Fatal("the terminal never ends")
 			}
@@ -247,7 +257,14 @@ func FuzzRead(f *testing.F) {
 			b = b[1+n:]
 			return answer
 		}), now)
-		if err == nil && (len(card.PAN) < 12 || len(card.PAN) > 19 || len(card.Expiry) != 4 || len(card.Masked()) != len(card.PAN)) {
+		if err != nil {
+			return
+		}
+		card := p.Card
+		if de55, err := p.DE55(); err != nil || len(de55) > 255 {
+			t.Fatal(len(de55), err)
+		}
+		if len(card.PAN) < 12 || len(card.PAN) > 19 || len(card.Expiry) != 4 || len(card.Masked()) != len(card.PAN) {
 			t.Fatalf("%s", card)
 		}
 	})

@@ -3,12 +3,20 @@ package virtual
 import (
 	"bytes"
 	"encoding/hex"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"sync"
 
 	"buka/cardio/apdu"
+	"buka/internal/cryptogram"
 )
+
+// TestIssuerKey is the issuer's master key for application cryptograms of
+// virtual bank cards. The reference host takes it unless it is told another.
+var TestIssuerKey = cryptogram.Key{0x01, 0x23, 0x45, 0x67, 0x89, 0xAB, 0xCD, 0xEF, 0xFE, 0xDC, 0xBA, 0x98, 0x76, 0x54, 0x32, 0x10}
 
 // BankOptions make a bank card. Only PAN is required.
 type BankOptions struct {
@@ -17,22 +25,54 @@ type BankOptions struct {
 	Service  string // service code of track 2, default 220: online only, chip
 	Sequence byte   // PAN sequence number, default 1
 	AID      []byte // default A000000333010101, UnionPay debit
-	Label    string // default "UnionPay Debit"
+	Label    string // default "UnionPay Debit", or by the AID
+	Credit   bool   // the UnionPay credit application instead
 	Expired  bool   // Expiry is 2012
 	Blocked  bool   // SELECT of PSE, PPSE and application: 6A81
+
+	Contact bool   // the contact face: a PSE and no PPSE, GENERATE AC
+	NoPIN   bool   // verified by nothing
+	ODA     string // contact: "cda" (default), "dda", "sda", "none"
+	Refuses bool   // the first cryptogram is an AAC
+	Regrets bool   // the second one is, whatever the host says
+
+	IssuerKey cryptogram.Key     // default TestIssuerKey
+	Profile   cryptogram.Profile // default Common; Visa and Mastercard: CVN18
+
+	Store Store  // keeps the transaction counter; nil: for the card's life
+	Name  string // in the store; default "bank"
 }
 
-// Bank is the least bank card that a terminal reads up to its online
-// decision: directory, SELECT, GET PROCESSING OPTIONS, READ RECORD (EMV Book 3;
-// PBOC 3.0). It keeps nothing: its money is at the host.
+// Bank is a bank card with the face of a contactless or of a contact one:
+// directory, SELECT, GET PROCESSING OPTIONS, READ RECORD, authentication by
+// certificates under test keys, real cryptograms, issuer authentication and
+// scripts (EMV Books 1 to 3; PBOC 3.0). It always wants to go online. Its money
+// is at the host; it keeps its transaction counter.
 type Bank struct {
 	power
-	opt     BankOptions
-	records [2][]byte
+	opt    BankOptions
+	kernel int
+	key    cryptogram.Key // the card's own
+	files  map[byte][][]byte
+	certs  certificates
+	aip    []byte
+	store  Store
 
-	mu       sync.Mutex
-	where    place
-	optioned bool // GET PROCESSING OPTIONS was done
+	mu      sync.Mutex
+	session bankSession
+}
+
+// bankSession is what the card forgets without power.
+type bankSession struct {
+	where     place
+	optioned  bool // GET PROCESSING OPTIONS was done
+	stage     int  // cryptograms given
+	atc       uint16
+	pdol      []byte
+	cdol1     []byte
+	arqc      cryptogram.AC
+	issuer    int // issuer authentication: 0 not done, 1 done, -1 failed
+	generated map[apdu.Tag][]byte
 }
 
 // place is what is selected.
@@ -48,37 +88,93 @@ var _ Program = (*Bank)(nil)
 
 const pse = "1PAY.SYS.DDF01"
 
-// pdol is what the card wants to know: the terminal's qualifiers, amounts,
-// country, verification results, currency, date, type, random number.
-var pdol = []byte{0x9F, 0x66, 4, 0x9F, 0x02, 6, 0x9F, 0x03, 6, 0x9F, 0x1A, 2, 0x95, 5, 0x5F, 0x2A, 2, 0x9A, 3, 0x9C, 1, 0x9F, 0x37, 4}
-
-const pdolSize = 4 + 6 + 6 + 2 + 5 + 2 + 3 + 1 + 4
+// What the card wants to know.
+var (
+	pdolContactless = []byte{0x9F, 0x66, 4, 0x9F, 0x02, 6, 0x9F, 0x03, 6, 0x9F, 0x1A, 2, 0x95, 5, 0x5F, 0x2A, 2, 0x9A, 3, 0x9C, 1, 0x9F, 0x37, 4}
+	pdolContact     = []byte{0x9F, 0x1A, 2}
+	cdol1           = []byte{0x9F, 0x02, 6, 0x9F, 0x03, 6, 0x9F, 0x1A, 2, 0x95, 5, 0x5F, 0x2A, 2, 0x9A, 3, 0x9C, 1, 0x9F, 0x37, 4}
+	cdol2           = []byte{0x8A, 2, 0x95, 5, 0x9F, 0x37, 4}
+)
 
 // NewBank makes a bank card.
 func NewBank(o BankOptions) (*Bank, error) {
+	if err := o.fill(); err != nil {
+		return nil, err
+	}
+	key, err := cryptogram.CardKey(o.IssuerKey, o.PAN, o.Sequence)
+	if err != nil {
+		return nil, fmt.Errorf("bank card: %w", err)
+	}
+	b := &Bank{opt: o, key: key, kernel: kernelOf(o.AID), store: o.Store}
+	b.aip = b.profile()
+	b.personalise()
+	if _, err := b.counter(); err != nil {
+		return nil, err
+	}
+	return b, nil
+}
+
+func (o *BankOptions) fill() error {
+	if len(o.AID) == 0 {
+		o.AID = []byte{0xA0, 0x00, 0x00, 0x03, 0x33, 0x01, 0x01, 0x01}
+		if o.Credit {
+			o.AID[7] = 0x02
+		}
+	}
 	fill(&o.Expiry, "9912")
 	fill(&o.Service, "220")
 	fill(&o.Sequence, 1)
-	fill(&o.Label, "UnionPay Debit")
-	if len(o.AID) == 0 {
-		o.AID = []byte{0xA0, 0x00, 0x00, 0x03, 0x33, 0x01, 0x01, 0x01}
+	fill(&o.ODA, "cda")
+	fill(&o.Name, "bank")
+	fill(&o.IssuerKey, TestIssuerKey)
+	label, profile := "Bank Card", cryptogram.Profile(cryptogram.CVN18)
+	switch kernelOf(o.AID) {
+	case 7:
+		label, profile = "UnionPay Debit", cryptogram.Common
+		if o.Credit {
+			label = "UnionPay Credit"
+		}
+	case 3:
+		label = "Visa"
+	case 2:
+		label = "Mastercard"
+	}
+	fill(&o.Label, label)
+	fill(&o.Profile, profile)
+	if o.Store == nil {
+		o.Store = NewMemoryStore()
 	}
 	if o.Expired {
 		o.Expiry = "2012"
 	}
 	switch {
 	case len(o.PAN) < 12 || len(o.PAN) > 19 || !digits(o.PAN):
-		return nil, fmt.Errorf("bank card: a PAN has 12 to 19 digits")
+		return fmt.Errorf("bank card: a PAN has 12 to 19 digits")
 	case len(o.Expiry) != 4 || !digits(o.Expiry) || o.Expiry[2:] < "01" || o.Expiry[2:] > "12":
-		return nil, fmt.Errorf("bank card: expiry %q is not YYMM", o.Expiry)
+		return fmt.Errorf("bank card: expiry %q is not YYMM", o.Expiry)
 	case len(o.Service) != 3 || !digits(o.Service):
-		return nil, fmt.Errorf("bank card: service code %q", o.Service)
+		return fmt.Errorf("bank card: service code %q", o.Service)
 	case len(o.AID) < 5 || len(o.AID) > 16 || len(o.Label) > 16 || o.Sequence > 99:
-		return nil, fmt.Errorf("bank card: AID, label or sequence number")
+		return fmt.Errorf("bank card: AID, label or sequence number")
+	case !strings.Contains(" cda dda sda none ", " "+o.ODA+" "):
+		return fmt.Errorf("bank card: authentication %q is not cda, dda, sda or none", o.ODA)
 	}
-	b := &Bank{opt: o}
-	b.records = b.personalise()
-	return b, nil
+	return nil
+}
+
+// kernelOf is the contactless kernel that an AID's provider uses.
+func kernelOf(aid []byte) int {
+	if len(aid) >= 5 && bytes.Equal(aid[:3], []byte{0xA0, 0x00, 0x00}) {
+		switch [2]byte(aid[3:5]) {
+		case [2]byte{0x03, 0x33}:
+			return 7
+		case [2]byte{0x00, 0x03}:
+			return 3
+		case [2]byte{0x00, 0x04}:
+			return 2
+		}
+	}
+	return 0
 }
 
 func digits(s string) bool { return strings.Trim(s, "0123456789") == "" }
@@ -95,26 +191,61 @@ func packed(s string) []byte {
 	return b
 }
 
-// personalise makes the two records of file 1.
-func (b *Bank) personalise() [2][]byte {
+// oneGPO says that the whole dialogue is GET PROCESSING OPTIONS.
+func (b *Bank) oneGPO() bool { return !b.opt.Contact && (b.kernel == 3 || b.kernel == 7) }
+
+// profile is the application interchange profile, 82.
+func (b *Bank) profile() []byte {
+	if b.oneGPO() {
+		return []byte{0x20, 0x00} // DDA, which is fDDA here
+	}
+	first := map[string]byte{"cda": 0x21, "dda": 0x20, "sda": 0x40, "none": 0}[b.opt.ODA]
+	first |= 0x10 | 0x08 // cardholder verification, terminal risk management
+	if b.opt.Contact {
+		return []byte{first | 0x04, 0x00} // issuer authentication
+	}
+	return []byte{first, 0x80} // EMV mode
+}
+
+// personalise makes the files: 1 track 2; 2 the signed data; 3 the certificates.
+func (b *Bank) personalise() {
 	o := b.opt
 	track2 := o.PAN + "D" + o.Expiry + o.Service + "0000012345"
 	if len(track2) > 37 {
 		track2 = track2[:37]
 	}
-	return [2][]byte{
-		object(0x70, object(0x57, packed(track2))),
-		object(0x70,
-			object(0x5A, packed(o.PAN)),
-			object(0x5F24, packed(o.Expiry+lastDay(o.Expiry))),
-			object(0x5F34, packed(fmt.Sprintf("%02d", o.Sequence))),
-			object(0x5F28, []byte{0x01, 0x56}),
-			object(0x8C, []byte{0x9F, 0x02, 6, 0x9F, 0x03, 6, 0x9F, 0x1A, 2, 0x95, 5, 0x5F, 0x2A, 2, 0x9A, 3, 0x9C, 1, 0x9F, 0x37, 4}),
-			object(0x8D, []byte{0x8A, 2, 0x9F, 0x37, 4}),
-			object(0x8E, []byte{0, 0, 0, 0, 0, 0, 0, 0, 0x02, 0x00}), // online PIN, always
-		),
+	methods := []byte{0, 0, 0, 0, 0, 0, 0, 0, 0x42, 0x03, 0x1F, 0x00} // PIN at the host if you can, else none
+	if o.NoPIN {
+		methods = methods[:8:8]
+		methods = append(methods, 0x1F, 0x00)
+	}
+	signed := bytes.Join([][]byte{
+		object(0x5A, packed(o.PAN)),
+		object(0x5F24, packed(o.Expiry+lastDay(o.Expiry))),
+		object(0x5F25, []byte{0x15, 0x01, 0x01}),
+		object(0x5F34, packed(fmt.Sprintf("%02d", o.Sequence))),
+		object(0x5F28, []byte{0x01, 0x56}),
+		object(0x9F07, []byte{0xFF, 0x00}),
+		object(0x8C, cdol1),
+		object(0x8D, cdol2),
+		object(0x8E, methods),
+		object(0x9F4A, []byte{0x82}),
+	}, nil)
+	c := certify(o.PAN, append(bytes.Clone(signed), b.aip...))
+	b.certs = c
+	b.files = map[byte][][]byte{
+		1: {object(0x70, object(0x57, packed(track2)))},
+		2: {object(0x70, signed)},
+		3: {
+			object(0x70, object(0x8F, []byte{authorityIndex}), object(0x90, c.issuer), object(0x92, c.issuerRest), object(0x9F32, exponent3)),
+			object(0x70, object(0x9F46, c.card), object(0x9F48, c.cardRest), object(0x9F47, exponent3)),
+			object(0x70, object(0x93, c.static), object(0x9F49, []byte{0x9F, 0x37, 4})),
+		},
 	}
 }
+
+// locator is the AFL, 94.
+var locator = []byte{1 << 3, 1, 1, 0, 2 << 3, 1, 1, 1, 3 << 3, 1, 3, 0}
 
 // lastDay is the last day of the month YYMM, as cards print it; February has 28.
 func lastDay(yymm string) string {
@@ -127,8 +258,14 @@ func lastDay(yymm string) string {
 	return "31"
 }
 
-// ATR is that of a contactless ISO 14443-4 card with no historical bytes.
-func (b *Bank) ATR() []byte { return contactlessATR(nil) }
+// ATR is that of a contactless ISO 14443-4 card with no historical bytes; the
+// contact face has T=1 and no more to say.
+func (b *Bank) ATR() []byte {
+	if b.opt.Contact {
+		return []byte{0x3B, 0x80, 0x01, 0x81}
+	}
+	return contactlessATR(nil)
+}
 
 // PAN is the whole card number; only the bench and the virtual host may want it.
 func (b *Bank) PAN() string { return b.opt.PAN }
@@ -139,98 +276,38 @@ func (b *Bank) String() string {
 	return "bank card " + b.opt.PAN[:6] + strings.Repeat("*", n-10) + b.opt.PAN[n-4:]
 }
 
-// Reset powers the card up anew.
-func (b *Bank) Reset() {
-	b.on()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.where, b.optioned = nowhere, false
+// counted is what the card keeps.
+type counted struct {
+	ATC     uint16 `json:"atc"`
+	Blocked bool   `json:"blocked"` // by an issuer script
 }
 
-// Process answers one command.
-func (b *Bank) Process(cmd []byte) []byte {
-	return b.run(cmd, func(cmd []byte) []byte {
-		b.mu.Lock()
-		defer b.mu.Unlock()
-		return b.answer(cmd).Bytes()
-	})
+// counter reads the card's memory; a new card begins with nothing counted.
+func (b *Bank) counter() (counted, error) {
+	raw, err := b.store.Load(b.opt.Name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return counted{}, nil
+	}
+	var c counted
+	if err == nil {
+		err = json.Unmarshal(raw, &c)
+	}
+	if err != nil {
+		return c, fmt.Errorf("bank card %s: its memory: %w", b.opt.Name, err)
+	}
+	return c, nil
 }
 
-func (b *Bank) answer(cmd []byte) apdu.Response {
-	c, err := apdu.ParseCommand(cmd)
-	switch {
-	case err != nil:
-		return sw(apdu.WrongLength)
-	case c.CLA == 0x00 && c.INS == 0xA4:
-		return b.selectName(c)
-	case c.CLA == 0x00 && c.INS == 0xB2:
-		return b.readRecord(c)
-	case c.CLA == 0x80 && c.INS == 0xA8:
-		return b.processingOptions(c)
-	case c.CLA != 0x00 && c.CLA != 0x80:
-		return sw(apdu.BadCLA)
+func (b *Bank) keep(c counted) error {
+	raw, err := json.Marshal(c)
+	if err != nil {
+		return err
 	}
-	return sw(apdu.BadINS)
+	return b.store.Save(b.opt.Name, raw)
 }
 
-func (b *Bank) selectName(c apdu.Command) apdu.Response {
-	b.where, b.optioned = nowhere, false
-	name := c.Data
-	switch {
-	case c.P1 != 0x04:
-		return sw(apdu.BadP1P2)
-	case b.opt.Blocked:
-		return sw(apdu.NotSupported)
-	case c.P2 != 0x00: // there is no next occurrence
-		return sw(apdu.FileNotFound)
-	case string(name) == ppse:
-		return ok(directory(ppse, b.opt.AID, b.opt.Label))
-	case string(name) == pse:
-		b.where = inPSE
-		return ok(object(0x6F, object(0x84, []byte(pse)), object(0xA5, object(0x88, []byte{0x01}))))
-	case len(name) >= 5 && bytes.HasPrefix(b.opt.AID, name):
-		b.where = inApplication
-		return ok(object(0x6F, object(0x84, b.opt.AID),
-			object(0xA5, object(0x50, []byte(b.opt.Label)), object(0x87, []byte{0x01}), object(0x9F38, pdol))))
-	}
-	return sw(apdu.FileNotFound)
-}
-
-// readRecord serves file 1: of the PSE its directory, of the application its
-// records.
-func (b *Bank) readRecord(c apdu.Command) apdu.Response {
-	last := len(b.records)
-	switch {
-	case b.where == nowhere || b.where == inApplication && !b.optioned:
-		return sw(apdu.ConditionsNotMet)
-	case b.where == inPSE:
-		last = 1
-	}
-	switch {
-	case c.P2 != 0x01<<3|0x04:
-		return sw(apdu.FileNotFound)
-	case c.P1 < 1 || int(c.P1) > last:
-		return sw(apdu.RecordNotFound)
-	case b.where == inPSE:
-		return ok(object(0x70, object(0x61, object(0x4F, b.opt.AID), object(0x50, []byte(b.opt.Label)), object(0x87, []byte{0x01}))))
-	}
-	return ok(b.records[c.P1-1])
-}
-
-// processingOptions is GET PROCESSING OPTIONS: the PDOL's data in, profile and
-// file locator out.
-func (b *Bank) processingOptions(c apdu.Command) apdu.Response {
-	switch {
-	case b.where != inApplication || b.optioned:
-		return sw(apdu.ConditionsNotMet)
-	case c.P1 != 0 || c.P2 != 0:
-		return sw(apdu.BadP1P2)
-	}
-	data, err := apdu.Find(c.Data, 0x83)
-	if err != nil || len(data) != pdolSize {
-		return sw(apdu.WrongLength)
-	}
-	b.optioned = true
-	// Cardholder verification is supported; file 1, records 1 and 2.
-	return ok(object(0x77, object(0x82, []byte{0x10, 0x00}), object(0x94, []byte{0x08, 1, byte(len(b.records)), 0})))
+// ATC is how many transactions the card has counted.
+func (b *Bank) ATC() uint16 {
+	c, _ := b.counter()
+	return c.ATC
 }

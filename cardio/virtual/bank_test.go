@@ -39,24 +39,34 @@ func TestBankDialogue(t *testing.T) {
 		t.Fatal(err)
 	}
 	list, err := apdu.ParseDOL(wanted)
-	if n := len(apdu.FillDOL(list, nil)); err != nil || n != pdolSize {
+	if n := len(apdu.FillDOL(list, nil)); err != nil || n != 0x21 {
 		t.Fatal(n, err)
 	}
 	say(t, b, "00B2010C00", "6985")
 	say(t, b, "80A8000002 8300 00", "6700")
-	say(t, b, gpo, "770A 82021000 940408010200 9000")
+	answer := say(t, b, gpo, "*9000")
+	for tag, want := range map[apdu.Tag]string{0x82: "2000", 0x94: "080101001001010118010300", 0x9F36: "0001", 0x9F27: "80", 0x9F10: "07010103A0000000", 0x9F6C: "8000"} {
+		if v, err := apdu.Find(answer[:len(answer)-2], 0x77, tag); err != nil || !bytes.Equal(v, unhex(t, want)) {
+			t.Errorf("%v: %X %v", tag, v, err)
+		}
+	}
+	say(t, b, gpo, "6985")
 	say(t, b, "00B2010C00", "*9000")
 	if !strings.Contains(fmt.Sprintf("%X", b.Process(unhex(t, "00B2010C00"))), "6225880000000001D3010220") {
 		t.Error("track 2")
 	}
-	r := say(t, b, "00B2020C00", "*9000")
+	r := say(t, b, "00B2011400", "*9000")
 	for tag, want := range map[apdu.Tag]string{0x5A: "6225880000000001", 0x5F24: "301031", 0x5F34: "01"} {
 		if v, err := apdu.Find(r[:len(r)-2], 0x70, tag); err != nil || !bytes.Equal(v, unhex(t, want)) {
 			t.Errorf("%v: %X %v", tag, v, err)
 		}
 	}
-	say(t, b, "00B2030C00", "6A83")
+	say(t, b, "00B2020C00", "6A83")
+	say(t, b, "00B2012400", "6A82")
 	say(t, b, "00FF000000", "6D00")
+	if b.ATC() != 1 {
+		t.Error(b.ATC())
+	}
 	say(t, b, "00A404000E 315041592E5359532E4444463031 00", "*9000")
 	say(t, b, "00B2010C00", "*9000")
 	say(t, b, "00B2020C00", "6A83")

@@ -136,3 +136,30 @@ func TestLongPANs(t *testing.T) {
 		}
 	}
 }
+
+// TestInput puts vector 2 together from its objects.
+func TestInput(t *testing.T) {
+	v := vectors(t).CVN18
+	objects := map[uint32]string{0x9F02: "000000004000", 0x9F03: "000000000000", 0x9F1A: "0124", 0x95: "8000048000", 0x5F2A: "0124",
+		0x9A: "191105", 0x9C: "01", 0x9F37: "52BF4585", 0x82: "1800", 0x9F36: "001C", 0x9F10: "06011203A0B800"}
+	get := func(tag uint32) []byte { return unhex(t, objects[tag]) }
+	p, err := Of(get(0x9F10))
+	if err != nil || p != CVN18 {
+		t.Fatal(p, err)
+	}
+	data, err := p.Input(get)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "input", strings.ReplaceAll(v.Data, " ", ""), data)
+	for tag := range objects {
+		if _, err := p.Input(func(x uint32) []byte {
+			if x == tag {
+				return nil
+			}
+			return get(x)
+		}); err == nil {
+			t.Errorf("%X may be missing", tag)
+		}
+	}
+}

@@ -18,7 +18,7 @@ import (
 
 const pan = "6225880000000001"
 
-var terminal = emv.Terminal{Amount: 5000, Now: time.Date(2026, 1, 15, 9, 30, 15, 0, time.FixedZone("CST", 8*3600))}
+var terminal = emv.Terminal{Amount: 5000, Keys: emv.BuiltinCAKeys(true), Now: time.Date(2026, 1, 15, 9, 30, 15, 0, time.FixedZone("CST", 8*3600))}
 
 // present lays a card on a reader in memory and opens it.
 func present(t *testing.T, p virtual.Program) reader.Card {
@@ -52,10 +52,11 @@ func TestRead(t *testing.T) {
 		{PAN: "4111111111111111", AID: []byte{0xA0, 0, 0, 0, 3, 0x10, 0x10}},
 		{PAN: "5500000000000004", AID: []byte{0xA0, 0, 0, 0, 4, 0x10, 0x10}},
 	} {
-		c, err := emv.Read(context.Background(), present(t, bank(t, o)), terminal)
+		p, err := emv.Start(context.Background(), present(t, bank(t, o)), terminal)
 		if err != nil {
 			t.Fatal(o.PAN[:6], err)
 		}
+		c := p.Card
 		if c.PAN.Reveal() != o.PAN || !strings.HasPrefix(c.Track2.Reveal(), o.PAN+"D"+c.Expiry.Reveal()+"220") || len(c.PSN.Reveal()) != 2 || c.Scheme == "" {
 			t.Errorf("%s: read otherwise", c)
 		}
@@ -71,22 +72,23 @@ func TestRead(t *testing.T) {
 }
 
 func TestNothingPrints(t *testing.T) {
-	c, err := emv.Read(context.Background(), present(t, bank(t, virtual.BankOptions{PAN: pan})), terminal)
+	p, err := emv.Start(context.Background(), present(t, bank(t, virtual.BankOptions{PAN: pan})), terminal)
 	if err != nil {
 		t.Fatal(err)
 	}
+	c := p.Card
 	if c.Masked() != "622588******0001" {
 		t.Error(c.Masked())
 	}
 	var out bytes.Buffer
 	log := slog.New(slog.NewJSONHandler(&out, nil))
-	log.Info("card", "card", c, "value", *c, "pan", c.PAN, "track", c.Track2)
+	log.Info("card", "payment", p, "all", *p, "card", c, "value", *c, "pan", c.PAN, "track", c.Track2)
 	text := slog.New(slog.NewTextHandler(&out, nil))
-	text.Info("card", "card", c, "value", *c, "pan", c.PAN, "track", c.Track2)
+	text.Info("card", "payment", p, "all", *p, "card", c, "value", *c, "pan", c.PAN, "track", c.Track2)
 	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%X", "%d"} {
-		fmt.Fprintf(&out, verb+verb+verb+verb+"\n", c, *c, c.PAN, []any{c, c.Track2})
+		fmt.Fprintf(&out, verb+verb+verb+verb+verb+verb+"\n", p, *p, c, *c, c.PAN, []any{c, c.Track2})
 	}
-	for _, v := range []any{c, *c, c.PAN, map[string]any{"card": c}} {
+	for _, v := range []any{p, *p, c, *c, c.PAN, map[string]any{"card": c}} {
 		b, err := json.Marshal(v)
 		if err != nil {
 			t.Fatal(err)
@@ -125,7 +127,7 @@ func TestRefusals(t *testing.T) {
 		{purse, emv.TransitCard},
 		{city, emv.TransitCard},
 	} {
-		_, err := emv.Read(context.Background(), present(t, c.card), terminal)
+		_, err := emv.Start(context.Background(), present(t, c.card), terminal)
 		var r *emv.Refusal
 		if !errors.As(err, &r) || r.Reason != c.want || !strings.HasPrefix(r.Key(), "bank.") || r.Sentence("en") == "" || r.Sentence("zh") == r.Sentence("en") {
 			t.Errorf("%v, want %s", err, c.want)
@@ -145,7 +147,7 @@ func TestCardPulled(t *testing.T) {
 		}
 		ch := present(t, b)
 		b.Tear(virtual.Tear{When: virtual.After, N: n})
-		c, err := emv.Read(context.Background(), ch, terminal)
+		c, err := emv.Start(context.Background(), ch, terminal)
 		if b.Armed() {
 			if err != nil {
 				t.Fatal(err)
