@@ -15,6 +15,7 @@ import (
 	"time"
 
 	bolt "go.etcd.io/bbolt"
+	"golang.org/x/sys/unix"
 
 	"buka/internal/entry"
 )
@@ -124,6 +125,9 @@ func Open(path string, o Options) (*Store, Report, error) {
 }
 
 func openFile(path string, file *os.File, o Options) (*Store, Report, error) {
+	if err := settle(file); err != nil {
+		return nil, Report{}, err
+	}
 	found, err := checkFile(file)
 	if err != nil {
 		return nil, Report{}, err
@@ -148,6 +152,21 @@ func openFile(path string, file *os.File, o Options) (*Store, Report, error) {
 	return s, rep, nil
 }
 
+// settle makes what the file shows and what the disk holds the same. A process
+// that was killed leaves pages that are written and not yet on the disk: they
+// are synced before anybody believes them. After a sync that failed the kernel
+// goes on showing pages that never came to the disk, and takes them for clean:
+// it is asked to forget them.
+func settle(file *os.File) error {
+	if err := file.Sync(); err != nil {
+		return fmt.Errorf("sync the journal: %w", err)
+	}
+	if err := unix.Fadvise(int(file.Fd()), 0, 0, unix.FADV_DONTNEED); err != nil {
+		return fmt.Errorf("read the journal anew from the disk: %w", err)
+	}
+	return nil
+}
+
 // tidy removes what a crash left of a file that never got the journal's name,
 // and verifies everything if somebody said that it needs that.
 func (s *Store) tidy() error {
@@ -155,6 +174,12 @@ func (s *Store) tidy() error {
 		if err := removeIfThere(path); err != nil {
 			s.log.Warn("what a crash left was not removed", "err", err)
 		}
+	}
+	// A life before this one may have given the file its name (compaction,
+	// restore) and failed to sync that: what is added now would be lost with the
+	// name.
+	if err := syncDir(filepath.Dir(s.path)); err != nil {
+		return fmt.Errorf("sync the data directory: %w", err)
 	}
 	if !suspected(s.path) {
 		return nil

@@ -108,7 +108,7 @@ func (s *Store) archived(ctx context.Context, a anchor, to uint64) (archiveSpan,
 	span, err := s.archives.holding(a.Seq + 1)
 	switch {
 	case err == nil && s.fits(span, a) == nil:
-		return span, nil
+		return span, syncDir(s.archives.dir) // whoever named it may have failed to sync that
 	case err == nil: // of another past, or damaged: it is in nobody's way there
 		if _, err := setAside(s.path, filepath.Join(s.archives.dir, span.name), "an archive that does not belong to the journal"); err != nil {
 			return span, err

@@ -9,6 +9,9 @@ const (
 	sectorBytes = 512
 )
 
+// zeros is every page that has room and was never written.
+var zeros [pageBytes]byte
+
 // content of a file. Pages are never changed once they are here, so a copy of
 // the map is a copy of the content. A page that is missing is a hole.
 type content struct {
@@ -76,7 +79,7 @@ func (c *content) secure(off, end int64) {
 			if c.Pages == nil {
 				c.Pages = map[int64]*[pageBytes]byte{}
 			}
-			c.Pages[n] = new([pageBytes]byte)
+			c.Pages[n] = &zeros
 		}
 	}
 }

@@ -16,9 +16,10 @@ const (
 	All                   // everything
 	Subset                // some pages and some names, in any order
 	Torn                  // some sectors, and a few of them only in part
+	Kept                  // no cut: the process is killed, and the page cache stays
 )
 
-func (s Survive) String() string { return [...]string{"none", "all", "subset", "torn"}[s] }
+func (s Survive) String() string { return [...]string{"none", "all", "subset", "torn", "kept"}[s] }
 
 // chance decides what survives.
 type chance struct {
@@ -35,6 +36,9 @@ func (c chance) hits() bool { return c.IntN(100) < c.percent }
 
 // cut gives the disk as the next start finds it.
 func (v *volume) cut(how Survive, seed uint64) *volume {
+	if how == Kept {
+		return v.clone()
+	}
 	chance := newChance(seed)
 	c := &volume{nodes: map[int]*node{}, next: v.next, capacity: v.capacity, ballast: v.ballast, reads: -1}
 	for _, id := range slices.Sorted(maps.Keys(v.nodes)) {
@@ -129,7 +133,9 @@ func (v *volume) digest() [32]byte {
 		put(n.safe.Size)
 		for _, p := range slices.Sorted(maps.Keys(n.safe.Pages)) {
 			put(p)
-			h.Write(n.safe.Pages[p][:])
+			if page := n.safe.Pages[p]; page != &zeros {
+				h.Write(page[:])
+			}
 		}
 	}
 	return [32]byte(h.Sum(nil))

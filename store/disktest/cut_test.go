@@ -1,6 +1,7 @@
 package disktest
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
@@ -55,7 +56,7 @@ func tailOf(calls []string, n int) []string { return calls[max(0, n-4):n] }
 // synced.
 func TestPowerCutAfterEveryCall(t *testing.T) {
 	var c tally
-	l, err := begin(6, 0)
+	l, err := begin(6, 0, true)
 	must(t, err)
 	must(t, l.close())
 	total, err := l.disk.Count()
@@ -76,13 +77,41 @@ func TestPowerCutAfterEveryCall(t *testing.T) {
 	t.Log(&c)
 }
 
+// TestKillThenPowerCut: the process is killed after each call, and its successor
+// sees what the page cache has. Whatever it found when it opened the journal
+// survives a power cut at the next moment.
+func TestKillThenPowerCut(t *testing.T) {
+	var c tally
+	l, err := begin(6, 0, true)
+	must(t, err)
+	must(t, l.close())
+	total, err := l.disk.Count()
+	must(t, err)
+	for calls := range total + 1 {
+		left, _, err := l.disk.Cut(calls, Kept, 0)
+		must(t, err)
+		n, err := l.found(left, calls)
+		if err != nil {
+			t.Fatal(err)
+		}
+		must(t, n.close())
+		after, err := c.cut(n, n.steps[0].end, None, 0)
+		if err != nil {
+			t.Errorf("killed after call %d: %v", calls, err)
+		}
+		must(t, errors.Join(n.end(), after.end()))
+	}
+	must(t, l.end())
+	t.Log(&c)
+}
+
 // TestPowerCutsOneAfterAnother: lives at random, each on the disk that the cut
 // before has left.
 func TestPowerCutsOneAfterAnother(t *testing.T) {
 	var c tally
 	rng := rand.New(rand.NewPCG(*cutSeed, 7))
 	for wanted := max(*cutsWanted, 60); c.cuts < wanted; {
-		l, err := begin(1+rng.IntN(6), rng.IntN(1000))
+		l, err := begin(1+rng.IntN(6), rng.IntN(1000), rng.IntN(2) == 0)
 		must(t, err)
 		for range 1 + rng.IntN(8) {
 			must(t, l.close())
@@ -92,7 +121,7 @@ func TestPowerCutsOneAfterAnother(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if err := n.work(1+rng.IntN(4), rng.IntN(1000)); err != nil {
+			if err := n.work(1+rng.IntN(5), rng.IntN(1000), rng.IntN(2) == 0); err != nil {
 				t.Fatal(err)
 			}
 			must(t, l.end())

@@ -138,9 +138,19 @@ func (l *life) promised(calls int) (must, may int) {
 	return must, may
 }
 
-// next opens what a cut after so many calls has left, and holds it against what
-// this life was told. The life that follows can be used further.
+// next opens what a cut after so many calls has left, holds it against what this
+// life was told, and works on it. The life that follows can be used further.
 func (l *life) next(left *Disk, calls int) (*life, error) {
+	n, err := l.found(left, calls)
+	if err == nil {
+		err = n.sound()
+	}
+	return n, err
+}
+
+// found opens what a cut after so many calls has left, and holds it against what
+// this life was told.
+func (l *life) found(left *Disk, calls int) (*life, error) {
 	must, may := l.promised(calls)
 	n := newLife(left, l)
 	rep, err := n.open()
@@ -151,7 +161,7 @@ func (l *life) next(left *Disk, calls int) (*life, error) {
 		if must > 0 {
 			return n, fmt.Errorf("lost: %d entries were acknowledged and a new journal was begun", must)
 		}
-		return n, n.sound()
+		return n, nil
 	}
 	found := len(n.known)
 	switch {
@@ -165,7 +175,7 @@ func (l *life) next(left *Disk, calls int) (*life, error) {
 			return n, fmt.Errorf("changed: entry %d is not the one that was written", i+1)
 		}
 	}
-	return n, n.sound()
+	return n, nil
 }
 
 // sound checks the whole journal, twice: as it was found, and with one more
@@ -185,7 +195,7 @@ func (l *life) sound() error {
 
 // work is what a kiosk does in a life: commits of a sale, marks of what the
 // host has, checkpoints, a start in between. salt makes lives different.
-func (l *life) work(rounds, salt int) error {
+func (l *life) work(rounds, salt int, keeps bool) error {
 	for i := range rounds {
 		n := salt + 10*i
 		err := l.append(body(n), body(n+1))
@@ -198,12 +208,34 @@ func (l *life) work(rounds, salt int) error {
 		if err == nil && i%4 == 2 {
 			err = l.append(body(n+3), entry.Checkpoint{State: make([]byte, 3000*(1+n%7))})
 		}
+		if err == nil && keeps && i%6 == 3 {
+			err = l.keep()
+		}
 		if err == nil && i%5 == 4 {
 			if err = l.do("close", 0, l.close); err == nil {
 				_, err = l.open()
 			}
 		}
 		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep is what a kiosk does in quiet hours, and before a sale.
+func (l *life) keep() error {
+	ctx := context.Background()
+	for _, act := range []struct {
+		what string
+		do   func() error
+	}{
+		{"secure", func() error { return l.s.Secure(64 << 10) }},
+		{"backup", func() error { _, err := l.s.Backup(ctx, filepath.Join(l.disk.Path, "backups"), 1); return err }},
+		{"archive", func() error { _, err := l.s.Archive(ctx, store.ArchivePolicy{Keep: 3}); return err }},
+		{"compact", func() error { _, err := l.s.Compact(ctx); return err }},
+	} {
+		if err := l.do(act.what, 0, act.do); err != nil {
 			return err
 		}
 	}
@@ -224,7 +256,7 @@ func body(i int) entry.Body {
 }
 
 // begin is a first life on an empty disk.
-func begin(rounds, salt int) (*life, error) {
+func begin(rounds, salt int, keeps bool) (*life, error) {
 	d, err := disks.New()
 	if err != nil {
 		return nil, err
@@ -233,7 +265,7 @@ func begin(rounds, salt int) (*life, error) {
 	if _, err := l.open(); err != nil {
 		return l, err
 	}
-	return l, l.work(rounds, salt)
+	return l, l.work(rounds, salt, keeps)
 }
 
 // end closes a life's files and forgets its disk.
