@@ -89,7 +89,7 @@ func (st *step) decide(c *Console, s Sale, decision, who string) {
 	}
 	st.record(b)
 	st.timer(timerOffer+string(s.ID), 0)
-	st.last(c, Contact, "decided", s.ID)
+	st.last(c, Contact, "with-staff", s.ID)
 	st.flush()
 }
 
@@ -104,7 +104,7 @@ func (st *step) givenUp(c *Console, s Sale, do, who string) func() {
 	case do == "hand-over" && s.MayHandOver() && !s.Remote:
 		return func() {
 			st.handOver(s, "by "+who)
-			st.last(c, Contact, "handed-over", s.ID)
+			st.last(c, Contact, "with-staff", s.ID)
 		}
 	}
 	return nil

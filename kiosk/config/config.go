@@ -102,11 +102,12 @@ type Config struct {
 		Restore      bool     `toml:"restore"`
 	} `toml:"journal"`
 	Sale struct {
-		Amounts []Amount `toml:"amounts"`
-		Offer   Duration `toml:"offer"`
-		Idle    Duration `toml:"idle"`
-		Warn    Duration `toml:"warn"`
-		PINs    int      `toml:"pins"`
+		Amounts  []Amount `toml:"amounts"`
+		Offer    Duration `toml:"offer"`
+		HandOver Duration `toml:"hand_over"`
+		Idle     Duration `toml:"idle"`
+		Warn     Duration `toml:"warn"`
+		PINs     int      `toml:"pins"`
 	} `toml:"sale"`
 }
 
@@ -143,6 +144,7 @@ func Default() Config {
 	c.Journal.BackupEvery, c.Journal.BackupKeep = Duration(6*time.Hour), 8
 	c.Journal.VerifyEvery, c.Journal.ArchiveAfter, c.Journal.ArchiveKeep = Duration(24*time.Hour), Duration(30*24*time.Hour), 50_000
 	c.Journal.Quiet, c.Journal.Restore = Window{2 * time.Hour, 5 * time.Hour}, true
+	c.Sale.HandOver = Duration(24 * time.Hour)
 	c.Sale.Amounts = []Amount{1000, 2000, 5000, 10000, 20000}
 	c.Sale.Offer, c.Sale.Idle, c.Sale.Warn, c.Sale.PINs = Duration(2*time.Minute), Duration(45*time.Second), Duration(20*time.Second), 3
 	return c

@@ -198,7 +198,7 @@ func (l *Lab) StartHost(ctx context.Context) error {
 		return fmt.Errorf("host: %w", err)
 	}
 	side, err := fleetside.Start(ctx, fleetside.Config{
-		DB: h.DB(), Write: h.Write, Passed: h.Passed, Absent: 6 * time.Second, Listen: l.listen.fleet, Kiosks: map[string]string{l.opts.Kiosk: l.fleetPassword}, Log: l.log,
+		DB: h.DB(), Write: h.Write, Passed: h.Passed, Ledger: h.Ledger(), Absent: 6 * time.Second, Listen: l.listen.fleet, Kiosks: map[string]string{l.opts.Kiosk: l.fleetPassword}, Log: l.log,
 	})
 	if err != nil {
 		return errors.Join(fmt.Errorf("fleet side of the host: %w", err), h.Close())

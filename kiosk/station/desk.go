@@ -2,6 +2,7 @@ package station
 
 import (
 	"reflect"
+	"strings"
 	"sync"
 
 	"buka/internal/entry"
@@ -109,16 +110,40 @@ func (s *Station) openSale(state topup.State, sale topup.Sale) ui.OpenSale {
 	if f := state.Live.Front; f.Sale == sale.ID && f.Active() {
 		o.LockedBy = "front"
 	}
+	if sale.Remote {
+		o.Origin, o.Paid = "remote", nil
+	}
+	o.Actions = deskOffers(state, sale, o.LockedBy)
+	o.Proposal, o.ProposedBy = sale.Proposal, sale.ProposedBy
+	return o
+}
+
+// deskOffers lists what a cashier may do about a sale.
+func deskOffers(state topup.State, sale topup.Sale, by string) (list []ui.DeskOffer) {
+	open := state.Durable.Batch != 0 && sale.PayBatch == state.Durable.Batch
 	switch {
+	case state.Durable.Unconfirmed:
+		return nil
 	case sale.Unresolved():
-		o.Actions = []ui.DeskOffer{{Name: ui.DeskProve, WhyNot: whyNot(state, sale, o.LockedBy)}}
+		list = append(list, ui.DeskOffer{Name: ui.DeskProve, WhyNot: whyNot(state, sale, by)})
 	case sale.Offered():
-		o.Actions = []ui.DeskOffer{{Name: ui.DeskRewrite, WhyNot: whyNot(state, sale, o.LockedBy)}}
-		if sale.PayBatch == state.Durable.Batch {
-			o.Actions = append(o.Actions, ui.DeskOffer{Name: ui.DeskWithdraw, WhyNot: locked(o.LockedBy)})
+		list = append(list, ui.DeskOffer{Name: ui.DeskRewrite, WhyNot: whyNot(state, sale, by)})
+		if open && !sale.Remote {
+			list = append(list, ui.DeskOffer{Name: ui.DeskWithdraw, WhyNot: locked(by)})
 		}
 	}
-	return o
+	if sale.MayRefund() && !open || sale.MayRefund() && sale.Conflict {
+		list = append(list, ui.DeskOffer{Name: ui.DeskRefund, WhyNot: locked(by)})
+	}
+	if sale.MayHandOver() && !sale.Remote && !(sale.Offered() && open) {
+		list = append(list, ui.DeskOffer{Name: ui.DeskHandOver, WhyNot: locked(by)})
+	}
+	if sale.MayDecide() && (sale.Conflict || sale.Unresolved()) {
+		for _, d := range topup.Decisions() {
+			list = append(list, ui.DeskOffer{Name: "decide-" + d, WhyNot: locked(by)})
+		}
+	}
+	return list
 }
 
 func locked(by string) string {
@@ -200,6 +225,12 @@ func deskResult(state topup.State, c topup.Console) *ui.DeskResult {
 		r.CardNumber = c.Card.Card.Number
 	}
 	switch {
+	case c.Notice == "second-person":
+		r.Result = ui.ResultProposed
+	case strings.HasPrefix(c.Act, "decide-"):
+		r.Result = ui.ResultDecided
+	case c.Act == ui.DeskHandOver && c.Reason == "with-staff":
+		r.Result = ui.ResultHandedOver
 	case c.Phase == topup.Finished:
 		before, after := c.Old, c.Old+c.Amount
 		r.OldBalance, r.NewBalance = &before, &after

@@ -13,6 +13,9 @@ func (s *Station) heartbeat() fleetlink.Heartbeat {
 	h := fleetlink.Heartbeat{
 		Version: s.parts.Version, Owed: d.Owed(), OpenRewrites: d.Rewrites(), Screen: string(s.screen().Name), Sales: d.Opened,
 	}
+	if d.Unconfirmed {
+		h.Recovering = "restored: " + d.RestoredWhy
+	}
 	for _, sale := range d.InOrder() {
 		if sale.Unresolved() {
 			h.Unknown++
@@ -21,6 +24,7 @@ func (s *Station) heartbeat() fleetlink.Heartbeat {
 			h.OldestOwedMS = at.UnixMilli()
 		}
 	}
+	h.Kept = s.keeper.told()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range []string{"transit", "bank", "desk", "pinpad", "journal"} {

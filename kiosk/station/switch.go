@@ -17,7 +17,7 @@ import (
 // payLink is the payment host as the tender needs it.
 type payLink interface {
 	pay(context.Context, topup.Pay, *emv.Card, pin.Block, pin.KSN) topup.Paid
-	query(context.Context, topup.Sale) (bool, error)
+	refund(ctx context.Context, s topup.Sale, repeat bool) (string, error)
 	reverse(ctx context.Context, s topup.Sale, reason string, repeat bool) (string, error)
 }
 
@@ -25,19 +25,21 @@ type payLink interface {
 // the three outcomes are. Each kind of message has a queue and an owner, so
 // that a reversal never waits for a confirmation.
 type hosts struct {
-	client *switchlink.Client
-	tender Tender // takes its own payments back
-	post   func(topup.Event)
-	clock  func() time.Time
-	log    *slog.Logger
-	queues map[string]chan topup.Command
+	client   *switchlink.Client
+	tender   Tender // takes its own payments back
+	keeper   restoreKeeper
+	terminal string // merchant and terminal, with a slash
+	post     func(topup.Event)
+	clock    func() time.Time
+	log      *slog.Logger
+	queues   map[string]chan topup.Command
 }
 
 const hostQueue = 32
 
 func newHosts(c *switchlink.Client, post func(topup.Event), clock func() time.Time, log *slog.Logger) *hosts {
 	h := &hosts{client: c, post: post, clock: clock, log: log, queues: map[string]chan topup.Command{}}
-	for _, q := range []string{"reversal", "confirmation", "void", "verify", "sign-on"} {
+	for _, q := range []string{"reversal", "confirmation", "void", "refund", "verify", "sign-on", "restore"} {
 		h.queues[q] = make(chan topup.Command, hostQueue)
 	}
 	return h
@@ -61,6 +63,8 @@ func (h *hosts) do(cmd topup.Command) {
 		q = string(c.Duty.Kind)
 	case topup.VerifyTAC:
 		q = "verify"
+	case topup.ConfirmRestore:
+		q = "restore"
 	}
 	select {
 	case h.queues[q] <- cmd:
@@ -73,6 +77,8 @@ func (h *hosts) perform(ctx context.Context, cmd topup.Command) {
 	switch c := cmd.(type) {
 	case topup.SignOn:
 		h.signOn(ctx, c)
+	case topup.ConfirmRestore:
+		h.confirmRestore(ctx, c)
 	case topup.VerifyTAC:
 		opinion, err := h.client.VerifyTAC(ctx, query(c.STAN, c.Batch, c.Sale, c.Attempt), c.Proof)
 		if err != nil {
@@ -110,6 +116,8 @@ func (h *hosts) send(ctx context.Context, c topup.Send) (string, error) {
 	switch c.Duty.Kind {
 	case topup.Reversal:
 		return h.tender.Reverse(ctx, s, c.Why, c.Repeat)
+	case topup.Refund:
+		return h.tender.Refund(ctx, s, c.Repeat)
 	case topup.Confirmation:
 		a, err = h.client.ConfirmLoad(ctx, switchlink.Confirmation{
 			STAN: c.Duty.STAN, Batch: s.PayBatch, Sale: s.ID, Attempt: s.Attempt, TAC: s.TAC, By: s.DoneBy, Repeat: c.Repeat,
@@ -147,9 +155,30 @@ func (h *hosts) pay(ctx context.Context, p topup.Pay, card *emv.Card, block pin.
 	return answer
 }
 
-func (h *hosts) query(ctx context.Context, s topup.Sale) (bool, error) {
-	r, err := h.client.QueryPayment(ctx, switchlink.PaymentKey{STAN: s.PaySTAN, Batch: s.PayBatch, Sale: s.ID, Amount: s.Amount})
-	return err == nil && switchlink.Approved(r.Code), err
+func (h *hosts) refund(ctx context.Context, s topup.Sale, repeat bool) (string, error) {
+	a, err := h.client.Refund(ctx, switchlink.Refund{
+		STAN: s.RefundSTAN, Batch: s.RefundBatch, OrigSTAN: s.PaySTAN, OrigBatch: s.PayBatch, Sale: s.ID, Amount: s.Amount, RRN: s.RRN, Repeat: repeat,
+	})
+	return a.Code, err
+}
+
+// restoreKeeper is the fleet host, as a restored kiosk needs it.
+type restoreKeeper interface {
+	ConfirmRestore(ctx context.Context, terminal string, open []entry.SaleID) (entry.RestoreConfirmed, error)
+}
+
+// confirmRestore asks the fleet host what it knows of a restored journal.
+func (h *hosts) confirmRestore(ctx context.Context, c topup.ConfirmRestore) {
+	if h.keeper == nil {
+		h.log.Error("the journal was restored, and no fleet host is configured that could confirm it: nothing is sold")
+		h.post(topup.RestoreAnswered{})
+		return
+	}
+	facts, err := h.keeper.ConfirmRestore(ctx, h.terminal, c.Open)
+	if err != nil {
+		h.log.Warn("the restored journal is not confirmed yet", "open", len(c.Open), "err", err)
+	}
+	h.post(topup.RestoreAnswered{OK: err == nil, Facts: facts})
 }
 
 func (h *hosts) reverse(ctx context.Context, s topup.Sale, reason string, repeat bool) (string, error) {

@@ -15,8 +15,8 @@ import (
 	"buka/topup"
 )
 
-// Tender is a means of payment: it is collected, it pays, and it can be asked
-// about and taken back later. The built-in one is a bank card with a PIN; a
+// Tender is a means of payment: it is collected, it pays, and it can be taken
+// back later. The built-in one is a bank card with a PIN; a
 // QR code or a semi-integrated terminal would be another.
 type Tender interface {
 	// Collect asks the passenger for the means; seen is told when the PIN (or
@@ -26,11 +26,13 @@ type Tender interface {
 	Again(ctx context.Context, amount money.Fen) error
 	// Pay sends one request with what was collected.
 	Pay(ctx context.Context, p topup.Pay) topup.Paid
-	// Query asks what became of a payment. It needs nothing collected.
-	Query(ctx context.Context, s topup.Sale) (approved bool, err error)
 	// Reverse takes a payment back: the host's code, or an error that says
-	// nothing about it.
+	// nothing about it. A payment of which nothing is known is reversed too, and
+	// never asked about: an answer now says nothing about a request that is still
+	// under way.
 	Reverse(ctx context.Context, s topup.Sale, reason string, repeat bool) (code string, err error)
+	// Refund gives back what can no longer be reversed, under a key of its own.
+	Refund(ctx context.Context, s topup.Sale, repeat bool) (code string, err error)
 	// Drop forgets what was collected.
 	Drop()
 }
@@ -135,8 +137,8 @@ func (b *bankCard) Pay(ctx context.Context, p topup.Pay) topup.Paid {
 	return answer
 }
 
-func (b *bankCard) Query(ctx context.Context, s topup.Sale) (bool, error) {
-	return b.link.query(ctx, s)
+func (b *bankCard) Refund(ctx context.Context, s topup.Sale, repeat bool) (string, error) {
+	return b.link.refund(ctx, s, repeat)
 }
 
 func (b *bankCard) Reverse(ctx context.Context, s topup.Sale, reason string, repeat bool) (string, error) {

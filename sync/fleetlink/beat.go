@@ -35,6 +35,7 @@ func (l *Link) beat(ctx context.Context) {
 		l.failed(ctx, refusal(r))
 		return
 	}
+	l.pull(ctx, r.Rewrites)
 	if !l.placed {
 		return // ship places us first
 	}

@@ -52,9 +52,12 @@ type Config struct {
 	TLS      *tls.Config
 	Dial     Dial // nil: the plain network
 
-	Status  func() Heartbeat // must not block; the link fills in who, when, tail and mark
-	OnState func(State)      // called from the link's goroutine on a change; must not block
-	Log     *slog.Logger
+	Status func() Heartbeat // must not block; the link fills in who, when, tail and mark
+	// OnRewrites is given the open rewrites of the host whenever they have
+	// changed, from the link's goroutine; nil: nobody wants them.
+	OnRewrites func([]fleetmsg.Rewrite)
+	OnState    func(State) // called from the link's goroutine on a change; must not block
+	Log        *slog.Logger
 
 	HeartbeatEvery time.Duration // default 5 s
 	RequestTimeout time.Duration // of one request; default 5 s

@@ -24,6 +24,7 @@ type Link struct {
 	mu    sync.Mutex
 	state State
 	told  State
+	conn  *nats.Conn // for questions from other goroutines
 
 	// Owned by Run.
 	nc       *nats.Conn
@@ -38,6 +39,7 @@ type Link struct {
 	nextBeat time.Time
 	lastBeat time.Time
 	nextSave time.Time
+	rewrites uint64 // version of the host's list that OnRewrites was given
 }
 
 // place is an entry of the chain that both ends agree about.
@@ -113,6 +115,9 @@ func (l *Link) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	l.mu.Lock()
+	l.conn = nc
+	l.mu.Unlock()
 	l.nc = nc
 	defer nc.Close()
 	now := time.Now()

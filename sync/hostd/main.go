@@ -64,7 +64,7 @@ func run(ctx context.Context, out io.Writer, cfg Config) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, h.Close()) }()
-	side, err := fleetside.Start(ctx, fleetside.Config{DB: h.DB(), Write: h.Write, Passed: h.Passed, Listen: cfg.Fleet, Kiosks: cfg.Kiosks, Log: log})
+	side, err := fleetside.Start(ctx, fleetside.Config{DB: h.DB(), Write: h.Write, Passed: h.Passed, Ledger: h.Ledger(), Listen: cfg.Fleet, Kiosks: cfg.Kiosks, Log: log})
 	if err != nil {
 		return err
 	}

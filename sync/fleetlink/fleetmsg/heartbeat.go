@@ -20,6 +20,24 @@ type Heartbeat struct {
 	Devices      []Device  `cbor:"13,keyasint,omitempty" json:"devices,omitempty"` // readers, PIN pad, disk, clock, links
 	Sales        uint64    `cbor:"14,keyasint" json:"sales"`                       // since the epoch began
 	Recovering   string    `cbor:"15,keyasint,omitempty" json:"recovering"`        // why the journal was restored, until the host has confirmed it
+	Kept         *Kept     `cbor:"16,keyasint,omitempty" json:"kept,omitempty"`    // how the journal is kept; nil from an older kiosk
+}
+
+// Kept is how a kiosk keeps its journal: the last time each was done, and what
+// is wrong with it. Times are by the kiosk's clock; 0: not yet.
+type Kept struct {
+	VerifiedMS  int64  `cbor:"1,keyasint,omitempty" json:"verifiedMs,omitempty"`   // the whole journal was read
+	VerifiedSeq uint64 `cbor:"2,keyasint,omitempty" json:"verifiedSeq,omitempty"`  // so many entries
+	VerifyTook  int64  `cbor:"3,keyasint,omitempty" json:"verifyTookMs,omitempty"` // milliseconds
+	VerifyErr   string `cbor:"4,keyasint,omitempty" json:"verifyErr,omitempty"`    // what it found
+	BackupMS    int64  `cbor:"5,keyasint,omitempty" json:"backupMs,omitempty"`     // of all directories, the one that is furthest behind
+	BackupSeq   uint64 `cbor:"6,keyasint,omitempty" json:"backupSeq,omitempty"`    // its last entry
+	BackupErr   string `cbor:"7,keyasint,omitempty" json:"backupErr,omitempty"`    // of a directory that failed
+	Archived    uint64 `cbor:"8,keyasint,omitempty" json:"archived,omitempty"`     // entries that are in archives
+	Bytes       int64  `cbor:"9,keyasint,omitempty" json:"bytes,omitempty"`        // size of the journal's file
+	FreePercent int    `cbor:"10,keyasint,omitempty" json:"freePercent,omitempty"` // of its pages
+	TidyErr     string `cbor:"11,keyasint,omitempty" json:"tidyErr,omitempty"`     // of archiving or compacting
+	Restored    string `cbor:"12,keyasint,omitempty" json:"restored,omitempty"`    // at this start: how much, and from what
 }
 
 // Device is the state of one component.
@@ -37,6 +55,11 @@ func (h Heartbeat) Encode() ([]byte, error) {
 	h.Version, h.Screen, h.Recovering = Clip(h.Version), Clip(h.Screen), Clip(h.Recovering)
 	if len(h.Devices) > MaxDevices {
 		h.Devices = h.Devices[:MaxDevices]
+	}
+	if h.Kept != nil {
+		k := *h.Kept
+		k.VerifyErr, k.BackupErr, k.TidyErr, k.Restored = Clip(k.VerifyErr), Clip(k.BackupErr), Clip(k.TidyErr), Clip(k.Restored)
+		h.Kept = &k
 	}
 	devices := make([]Device, len(h.Devices))
 	for i, d := range h.Devices {
@@ -71,6 +94,13 @@ func (h Heartbeat) check() error {
 		return malformed("a negative count")
 	case h.TailSeq > 1<<62 || h.MarkSeq > 1<<62 || h.Sales > 1<<62:
 		return malformed("a count that no kiosk reaches")
+	}
+	if h.Kept != nil {
+		for _, text := range []string{h.Kept.VerifyErr, h.Kept.BackupErr, h.Kept.TidyErr, h.Kept.Restored} {
+			if err := checkText("the journal's keeping", text); err != nil {
+				return err
+			}
+		}
 	}
 	for _, d := range h.Devices {
 		if err := checkText("device name", d.Name); err != nil {
