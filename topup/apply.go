@@ -41,7 +41,10 @@ func (d *Durable) Apply(body entry.Body) error {
 		return nil
 	case entry.StaffActed:
 		return d.acted(b)
-	case entry.Started, entry.CardObserved, entry.Checkpoint:
+	case entry.CardObserved:
+		d.observed(b)
+		return nil
+	case entry.Started, entry.Checkpoint:
 		return nil
 	case entry.SaleOpened:
 		return d.open(b)
@@ -100,6 +103,16 @@ func (d *Durable) restored(b entry.Restored) error {
 	}
 	d.Epoch, d.Batch, d.Unconfirmed, d.RestoredWhy = b.Epoch, 0, true, b.Why
 	return nil
+}
+
+// observed: what a card shows now was there before any write that is yet to come.
+func (d *Durable) observed(b entry.CardObserved) {
+	for id, s := range d.Sales {
+		if s.Card == b.Card && !s.Unresolved() {
+			s.Before = b.Observed
+			d.Sales[id] = s
+		}
+	}
 }
 
 func (d *Durable) open(b entry.SaleOpened) error {
@@ -185,7 +198,7 @@ func (s *Sale) applyLoad(body entry.Body) error {
 		if b.Attempt.Slot != s.Slot || b.Attempt.Card != s.Card || b.Attempt.Amount != s.Amount { // law 6
 			return unlawful(b, "the attempt names slot %d, the sale slot %d", b.Attempt.Slot, s.Slot)
 		}
-		s.Write, s.Attempt, s.Proofs, s.ProofSays = WriteRequested, b.Attempt, nil, nil
+		s.Write, s.Attempt, s.Proofs, s.ProofSays, s.Unseen = WriteRequested, b.Attempt, nil, nil, false
 	case entry.LoadAuthorised:
 		if s.Write != WriteRequested || b.At == "" {
 			return unlawful(b, "no load was requested")

@@ -102,6 +102,7 @@ type Sale struct {
 	Proposal    string `cbor:"34,keyasint,omitempty"` // a decision that one person has proposed
 	ProposedBy  string `cbor:"35,keyasint,omitempty"`
 	Settled     bool   `cbor:"36,keyasint,omitempty"` // the host's copy of the journal has it closed
+	Unseen      bool   `cbor:"37,keyasint,omitempty"` // what the card's log held before the attempt is not known here
 }
 
 // Offered says that the money is here, the card is not written and nothing is

@@ -199,3 +199,33 @@ func TestNoSaleOnACardInDoubt(t *testing.T) {
 		t.Errorf("a write to a card in doubt: %v", err)
 	}
 }
+
+// TestWhatWasThereBefore: a record proves a write only if it was not there before
+// it, so what a card shows before the write counts, not only what it showed when
+// the sale was opened. After the write nothing is added, and of a write that this
+// journal has never seen the end nor the beginning nothing is known. Found by
+// topup/sim.
+func TestWhatWasThereBefore(t *testing.T) {
+	seen := entry.CardObserved{Card: testCard, Observed: entry.Observation{Log: []entry.LogRecord{{Number: 2, Type: 2, Amount: 5000}}}}
+	for name, row := range map[string]struct {
+		kinds []entry.Kind
+		holds bool
+	}{"offered": {paid, true}, "torn": {torn, false}} {
+		d := replayed(t, row.kinds)
+		if err := d.Apply(seen); err != nil {
+			t.Fatal(err)
+		}
+		if got := len(d.Sales[testSale].Before.Log) == 1; got != row.holds {
+			t.Errorf("%s: before the write the log held %+v", name, d.Sales[testSale].Before.Log)
+		}
+	}
+	d := restored(t, paid)
+	load := testAttempt
+	load.At = "20260115093015"
+	if err := d.Apply(entry.RestoreConfirmed{Sales: []entry.HostFact{{Sale: testSale, Paid: 5000, STAN: 5, Batch: 1, Slot: 2, Load: &load, ConfirmSTAN: 90, VoidSTAN: 91}}}); err != nil {
+		t.Fatal(err)
+	}
+	if !d.Sales[testSale].Unseen || !d.Sales[testSale].Unresolved() {
+		t.Errorf("an adopted write: %+v", d.Sales[testSale])
+	}
+}

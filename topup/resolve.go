@@ -18,7 +18,7 @@ func (st *step) resolve(c *Console) {
 	}
 	if c.Card != nil {
 		c.Seen.Seen = c.Card.Observed
-		if s.Remote && !s.Mine() { // nobody here knows what its log held before: no record can be called new
+		if s.Unseen { // nobody here knows what its log held before: no record can be called new
 			c.Seen.Before = c.Card.Observed.Log
 		}
 	}

@@ -131,7 +131,7 @@ func (s *Sale) correctLoad(f entry.HostFact) error {
 
 // adopt makes a write that this journal has never seen the sale's unknown one.
 func (s *Sale) adopt(a entry.Attempt, confirm, void uint32) {
-	s.Write, s.Attempt, s.Slot, s.Proofs, s.ProofSays = WriteUnknown, a, a.Slot, nil, nil
+	s.Write, s.Attempt, s.Slot, s.Proofs, s.ProofSays, s.Unseen = WriteUnknown, a, a.Slot, nil, nil, true
 	s.ConfirmSTAN, s.VoidSTAN, s.OweVoids = confirm, void, nil
 }
 
