@@ -284,6 +284,7 @@ func (w *World) possible(a Action) bool {
 
 func (w *World) present(c, i int) {
 	w.session++
+	w.cards[c].short = false
 	w.place[i].card, w.place[i].session, w.place[i].held = c, w.session, nil
 	w.feed(topup.CardPresented{Place: nameOf(i), Session: w.session})
 }

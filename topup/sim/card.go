@@ -22,6 +22,7 @@ type card struct {
 	dead    bool              // blocked or at its limit: INITIALIZE is refused
 	full    bool              // at its limit: INITIALIZE for an amount is refused
 	never   bool              // it never comes back
+	short   bool              // only the newest record can be read, until it is put on a reader again
 	once    bool              // PROVE answers once only
 	chains  bool              // the TAC is fetched by GET RESPONSE
 	info    []byte            // EF15 in the answer to SELECT
@@ -38,6 +39,9 @@ func newCard(i int, variety uint64, real bool) card {
 	}
 	first := entry.Attempt{Card: c.id, Slot: 1, OldBalance: 0, Amount: 1000, Terminal: terminals[0], At: stamp}
 	if real {
+		first.MAC1 = mac1(first)
+		c.write(first)
+		first.Slot, first.OldBalance = 2, 1000
 		first.MAC1 = mac1(first)
 	}
 	c.write(first)

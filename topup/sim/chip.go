@@ -115,7 +115,7 @@ func (h *chip) answer(ins byte, p []byte, data []byte) ([]byte, error) {
 		}
 		return fine(binary.BigEndian.AppendUint32(nil, uint32(h.c.balance))), nil
 	case 0xB2:
-		if n := int(p[0]); n < 1 || n > len(h.c.log) {
+		if n := int(p[0]); n < 1 || n > len(h.c.log) || h.c.short && n > 1 {
 			return status(0x6A83), nil
 		}
 		return fine(recordBytes(h.c.log[p[0]-1])), nil

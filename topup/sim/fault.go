@@ -57,6 +57,7 @@ const (
 	fCardFull    // the card is at its limit, until it is used
 	fCardNever   // the card never comes back
 	fRestored    // a backup takes the place of the journal
+	fLogShort    // of the log only the newest record can be read, while the card lies there
 	faultCount
 )
 
@@ -65,7 +66,7 @@ var faultNames = [...]string{"none", "card-gone", "card-answer-lost", "torn-befo
 	"wrong-pin", "partial", "host-denies", "append-lost", "append-kept", "crash", "network-down", "batch-closed", "load-elsewhere",
 	"ride", "log-lost", "card-dies", "tender-fails", "relay", "stale-initialise", "initialised-anew", "host-unsure", "host-restart",
 	"payment-down", "authority-down", "disk-low", "disk-full", "host-clock", "kiosk-clock", "card-at-limit", "card-never-back",
-	"journal-restored"}
+	"journal-restored", "log-short"}
 
 func (f Fault) String() string { return faultNames[f] }
 
@@ -183,6 +184,9 @@ func (w *World) worldFaults() []Fault {
 
 func (w *World) wideFaults(fs []Fault) []Fault {
 	fs = append(fs, fHostRestart, fHostClock, fKioskClock)
+	if c := w.place[0].card; c >= 0 && w.opt.Purse != nil && !w.cards[c].short {
+		fs = append(fs, fLogShort)
+	}
 	if w.backup != nil {
 		fs = append(fs, fRestored)
 	}
@@ -238,6 +242,8 @@ func (w *World) worldFault(f Fault) {
 		w.hostRestarts()
 	case fRestored:
 		w.restoreJournal()
+	case fLogShort:
+		w.cards[w.place[0].card].short = true
 	case fHostClock:
 		w.host.clock = (w.host.clock + 1) % len(stamps)
 	case fKioskClock:

@@ -74,11 +74,15 @@ func (w *World) ship() {
 		switch b := e.body.(type) {
 		case entry.HandedOver:
 			var doubt *entry.Attempt
-			if s.Write == topup.WriteUnknown {
+			r := h.rewrite(s.ID)
+			switch {
+			case b.Mine:
 				doubt = &s.Attempt
+			case r != nil:
+				doubt = r.Attempt
 			}
 			h.pass(w.index, s.ID, doubt, b.STAN)
-			switch r := h.rewrite(s.ID); {
+			switch {
 			case slices.Contains(h.closed, s.ID):
 			case r == nil:
 				h.rewrites = append(h.rewrites, rewrite{topup.Remote{Sale: s.ID, Card: s.Card, Amount: s.Amount, Slot: s.Slot, Origin: "handed-over", Attempt: doubt}, -1})
@@ -302,6 +306,18 @@ func (w *World) takes(kind string, batch, stan uint32, content string) {
 		w.fail(violation("%s %d of batch %d is used for %s and was for %s", kind, stan, batch, content, old))
 	}
 	w.host.used[k] = content
+}
+
+// oneOwner: what the host owns no kiosk has as its own, but the one that it let
+// have it.
+func (w *World) oneOwner() error {
+	for i := range w.host.rewrites {
+		r := &w.host.rewrites[i]
+		if s, open := w.disk.Sales[r.Sale]; open && !s.Remote && !s.HandedOver && !w.disk.Unconfirmed && r.holder != w.index {
+			return violation("7: sale %s is the host's and kiosk %d acts on it", r.Sale, w.index+1)
+		}
+	}
+	return nil
 }
 
 // rewritesAtRest says whether what the host owns is left for a reason.

@@ -235,7 +235,7 @@ func (w *World) reverse(c topup.Send) string {
 			h.early = append(h.early, k)
 		}
 		return "25"
-	case slices.Contains(h.confirmed, c.Duty.Sale):
+	case slices.Contains(h.confirmed, c.Duty.Sale), h.owns(c.Duty.Sale) && !h.payments[i].reversed:
 		return "C0"
 	}
 	if t := w.truthOf(c.Duty.Sale); t.loads > 0 {

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"errors"
 	"math"
 	"slices"
 
@@ -16,7 +17,7 @@ func (w *World) law() error {
 			return err
 		}
 	}
-	return w.lastEnds()
+	return errors.Join(w.lastEnds(), w.oneOwner())
 }
 
 // lastEnds: a last screen has an end without anybody's help.

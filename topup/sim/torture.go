@@ -97,7 +97,7 @@ func newGame(p Plan, i uint64) *game {
 	}
 	g.opt.Cards = 1 + g.rng.IntN(max(p.Cards, 1))
 	g.opt.Desk, g.opt.Wide, g.opt.Faults = true, true, -1
-	g.opt.Fleet = g.rng.IntN(3) == 0
+	g.opt.Fleet = g.rng.IntN(3) == 0 && p.NewDisk == nil
 	g.opt.Sales, g.opt.Amounts, g.opt.Kiosks = 0, 3, 1+g.rng.IntN(2)
 	g.w = New(&g.opt)
 	return g
@@ -137,7 +137,7 @@ var weights = [...]int{opPresent: 30, opRemove: 4, opChoose: 60, opStop: 4, opTi
 
 // worldWeights say how often each of those strikes that need no command.
 var worldWeights = [faultCount]int{fCrash: 24, fNetworkDown: 8, fBatchClosed: 4, fLoadElsewhere: 24, fRide: 24, fLogLost: 16, fCardDies: 4,
-	fHostRestart: 4, fPayDown: 4, fAuthDown: 4, fDiskLow: 3, fDiskFull: 4, fHostClock: 8, fKioskClock: 3, fCardFull: 8, fCardNever: 1, fRestored: 24}
+	fHostRestart: 4, fPayDown: 4, fAuthDown: 4, fDiskLow: 3, fDiskFull: 4, fHostClock: 8, fKioskClock: 3, fCardFull: 8, fCardNever: 1, fRestored: 24, fLogShort: 16}
 
 // pick takes an action that goes well, or one with a fault: more often where it
 // hurts, at a write.
