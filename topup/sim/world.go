@@ -25,6 +25,7 @@ type Options struct {
 	Purse   Purse                         // runs the family's real code; nil: cards are modelled by command
 	Fleet   bool                          // the fleet link too: restored journals, rewrites of the host, what people decide
 	Wide    bool                          // the faults that only torture has by itself
+	NewDisk func(kiosk int) Disk          // a real journal for each kiosk of each world; nil: the model's own. Without Fleet, and DiskFaults at most
 	Brisk   bool                          // a worker without its card fails at once, and no card comes before it is done
 }
 
@@ -74,8 +75,10 @@ type kiosk struct {
 	journal uint8 // what becomes of the next append
 	crashed bool  // by it
 	ill     [illCount]bool
-	full    bool // the disk
-	down    bool // it cannot even start
+	full    bool         // the disk
+	down    bool         // it cannot even start
+	store   Disk         // with Options.NewDisk
+	maybe   []entry.Body // of its append that failed
 
 	// With Options.Fleet.
 	unshipped []shipped
@@ -139,6 +142,9 @@ func New(o *Options) *World {
 		w.host.terminals[i].batch = 1
 		k := kiosk{index: i, up: true, disk: topup.New().Durable, loop: topup.Loop{Core: core, State: topup.New()}}
 		k.place[0].card, k.place[1].card = -1, -1
+		if o.NewDisk != nil {
+			k.store = o.NewDisk(i)
+		}
 		if i == 0 {
 			w.kiosk = k
 		} else {
@@ -215,6 +221,12 @@ func (j *journal) Append(bodies ...entry.Body) error {
 	w.journal = appendWell
 	if w.full {
 		mode = appendLost
+	}
+	if w.store != nil {
+		if err := w.store.Append(bodies...); err != nil {
+			w.crashed, w.maybe = true, bodies
+			return err
+		}
 	}
 	if mode != appendLost {
 		w.disk = w.disk.Clone()
@@ -397,6 +409,9 @@ func (w *World) restart() {
 		w.place[i] = place{card: -1}
 	}
 	w.tender, w.links, w.late, w.timers = nil, nil, nil, nil
+	if w.store != nil {
+		w.reopened()
+	}
 	w.loop = topup.Loop{Core: w.loop.Core, State: topup.Replayed(w.disk)}
 	if w.down = w.full; w.down {
 		return
