@@ -88,6 +88,20 @@ func (p *planned) candidates(o RestoreOptions) (list []candidate, err error) {
 	return list, nil
 }
 
+// BackupOf says of which kiosk a backup is; "" if it cannot be read.
+func BackupOf(path string) string {
+	snap, err := inPlace(path)
+	if err != nil {
+		return ""
+	}
+	defer snap.Close()
+	begun, err := snap.Begun()
+	if err != nil {
+		return ""
+	}
+	return begun.Kiosk
+}
+
 // backupsAt lists the backups of a directory, or the one file that is named.
 func backupsAt(path string) ([]Backup, error) {
 	info, err := os.Stat(path)

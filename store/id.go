@@ -55,6 +55,18 @@ func (is identity) check(path, before string) (fits bool, err error) {
 			"ask the host what it knows of both, then remove " + IDName}
 }
 
+// OpenID says of which kiosk the journal in a data directory is, by the small
+// file beside it. It gives ErrAbsent if there is neither that nor a journal.
+func OpenID(dir string) (kiosk string, err error) {
+	id, err := readID(filepath.Join(dir, IDName))
+	if errors.Is(err, fs.ErrNotExist) {
+		if there, err := exists(Path(dir)); !there && err == nil {
+			return "", ErrAbsent
+		}
+	}
+	return id.Kiosk, err
+}
+
 func readID(path string) (identity, error) {
 	f, err := os.Open(path)
 	if err != nil {

@@ -170,6 +170,11 @@ func (r Reader) Verify(ctx context.Context, progress func(done, total uint64)) e
 	return at(r.path, r.look(func(v view) error { return v.verify(ctx, progress) }))
 }
 
+// VerifyFile is Verify without the archives.
+func (r Reader) VerifyFile(ctx context.Context, progress func(done, total uint64)) error {
+	return at(r.path, r.look(func(v view) error { return v.verify(ctx, progress) }))
+}
+
 // verifyFrom checks the chain from one entry to the tail and gives the last
 // checkpoint in it, 0 for none.
 func (v view) verifyFrom(from uint64, tail point) (checkpoint uint64, err error) {

@@ -133,7 +133,7 @@ var damages = []struct {
 	{"cut in half", false, func(b []byte, _ meta) []byte { return b[:len(b)/2] }},
 	{"empty", false, func([]byte, meta) []byte { return nil }},
 	{"another file", false, func(b []byte, _ meta) []byte { return bytes.Repeat([]byte("text "), len(b)/5) }},
-	{"the last page in use", true, func(b []byte, m meta) []byte {
+	{"the last page in use", false, func(b []byte, m meta) []byte {
 		at := bytes.LastIndex(b, []byte("ABCDEFGH")) // some page of entries near the end
 		clear(b[at/m.pageSize*m.pageSize:][:m.pageSize])
 		return b

@@ -1,9 +1,9 @@
 package station
 
 import (
-	"bytes"
-	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -22,14 +22,44 @@ type journal struct {
 	opened map[entry.SaleID]time.Time
 }
 
-// Append adds entries in one commit.
+// Append adds entries in one commit. Before a sale is opened, the room for the
+// worst that may come of it, and of every sale that is open, is taken from the
+// disk: what follows must not fail for want of it.
 func (j *journal) Append(bodies ...entry.Body) error {
+	if slices.ContainsFunc(bodies, func(b entry.Body) bool { return b.Kind() == entry.KSaleOpened }) {
+		if err := j.secure(1); err != nil {
+			return err
+		}
+	}
 	entries, err := j.Store.Append(bodies...)
 	for i, e := range entries {
 		j.note(e, bodies[i])
 	}
 	j.grown()
 	return err
+}
+
+// openMost bounds for how many open sales room is kept.
+const openMost = 16
+
+// secure takes the room for the open sales and so many more.
+func (j *journal) secure(more int) error {
+	j.mu.Lock()
+	open := len(j.opened)
+	j.mu.Unlock()
+	return j.Secure(store.WorstSale * int64(min(open+more, openMost)))
+}
+
+// forget drops what a look into the past noted about sales that have closed
+// meanwhile.
+func (j *journal) forget(open map[entry.SaleID]topup.Sale) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for id := range j.opened {
+		if _, is := open[id]; !is {
+			delete(j.opened, id)
+		}
+	}
 }
 
 func (j *journal) note(e entry.Entry, body entry.Body) {
@@ -59,22 +89,24 @@ func (j *journal) replay() (topup.Durable, error) {
 		return d, fmt.Errorf("last checkpoint: %w", err)
 	}
 	if ok {
-		body, err := last.Body()
-		if err != nil {
+		if d, err = checkpointState(last); err != nil {
 			return d, err
-		}
-		if d, err = topup.Decode(body.(entry.Checkpoint).State); err != nil {
-			return d, fmt.Errorf("checkpoint %d: %w", last.Seq, err)
 		}
 		from = last.Seq + 1
 	}
-	err = j.fold(&d, from, 0)
+	err = j.fold(&d, from, 0, nil)
 	return d, err
 }
 
-// fold applies entries from number from on, to number to (0: the end).
-func (j *journal) fold(d *topup.Durable, from, to uint64) error {
+// fold applies entries from number from on, to number to (0: the end). pause,
+// which may be nil, is called now and then.
+func (j *journal) fold(d *topup.Durable, from, to uint64, pause func() error) error {
 	return j.Each(from, func(e entry.Entry, _ []byte) error {
+		if pause != nil && e.Seq%pauseEvery == 0 {
+			if err := pause(); err != nil {
+				return err
+			}
+		}
 		if to > 0 && e.Seq > to {
 			return errEnough
 		}
@@ -90,28 +122,4 @@ func (j *journal) fold(d *topup.Durable, from, to uint64) error {
 	})
 }
 
-var errEnough = fmt.Errorf("enough")
-
-// recheck verifies the whole journal and folds it again from the first entry;
-// the state that the kiosk started from must come out.
-func (j *journal) recheck(ctx context.Context, started topup.Durable, to uint64) error {
-	if err := j.Verify(ctx, nil); err != nil {
-		return err
-	}
-	d := topup.New().Durable
-	if err := j.fold(&d, 1, to); err != nil && err != errEnough {
-		return err
-	}
-	a, err := d.Encode()
-	if err != nil {
-		return err
-	}
-	b, err := started.Encode()
-	if err != nil {
-		return err
-	}
-	if !bytes.Equal(a, b) {
-		return fmt.Errorf("the journal up to entry %d does not give the state that its last checkpoint holds", to)
-	}
-	return nil
-}
+var errEnough = errors.New("enough")

@@ -46,6 +46,7 @@ type Station struct {
 	parts   Parts
 	log     *slog.Logger
 	journal *journal
+	keeper  *keeper
 	engine  *topup.Engine
 	core    *topup.Core
 	start   topup.Durable
@@ -68,10 +69,7 @@ type Station struct {
 	done    chan struct{}
 }
 
-const (
-	postWait = 10 * time.Second
-	roomMin  = 64 << 20 // bytes of free disk below which no sale is opened
-)
+const postWait = 10 * time.Second
 
 // Open replays the journal and puts the parts together; Run starts them.
 func Open(cfg config.Config, parts Parts) (*Station, error) {
@@ -84,12 +82,13 @@ func Open(cfg config.Config, parts Parts) (*Station, error) {
 	if err := os.MkdirAll(cfg.Data, 0o700); err != nil {
 		return nil, fmt.Errorf("data directory: %w", err)
 	}
-	st, report, err := store.Open(store.Path(cfg.Data), store.Options{Clock: parts.Clock, Kiosk: cfg.Kiosk, Logger: parts.Log})
+	st, report, restored, err := openJournal(cfg, parts)
 	if err != nil {
 		return nil, fmt.Errorf("journal: %w", err)
 	}
 	s := &Station{cfg: cfg, parts: parts, log: parts.Log, since: map[string]time.Time{}, done: make(chan struct{})}
 	s.journal = &journal{Store: st, grown: s.grown, opened: map[entry.SaleID]time.Time{}}
+	s.keeper = newKeeper(s, restored)
 	if err := s.assemble(report); err != nil {
 		st.Close()
 		return nil, err
@@ -231,11 +230,13 @@ func (s *Station) now() time.Time {
 
 // Run works until ctx ends, or until the journal fails.
 func (s *Station) Run(ctx context.Context) error {
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, end := context.WithCancelCause(ctx)
+	cancel := func() { end(nil) }
 	defer cancel()
 	s.mu.Lock()
 	s.ctx = ctx
 	s.mu.Unlock()
+	s.keeper.room(ctx)
 	var wg sync.WaitGroup
 	owner := func(f func()) {
 		wg.Add(1)
@@ -243,7 +244,7 @@ func (s *Station) Run(ctx context.Context) error {
 	}
 	owner(func() { s.watch.run(ctx) })
 	owner(func() { s.till.run(ctx) })
-	owner(func() { s.housekeeping(ctx) })
+	owner(func() { s.keeper.run(ctx, end) })
 	for _, c := range s.places {
 		owner(func() { c.run(ctx) })
 	}
@@ -320,32 +321,6 @@ func (s *Station) Do(cmd topup.Command) {
 		s.till.do(cmd)
 	default:
 		s.hosts.do(cmd)
-	}
-}
-
-// housekeeping checks the journal as a whole once, and the room on its disk
-// for ever.
-func (s *Station) housekeeping(ctx context.Context) {
-	if err := s.journal.recheck(ctx, s.start, s.startAt); err != nil && ctx.Err() == nil {
-		s.log.Error("the journal is damaged: no sale is opened", "err", err)
-		s.post(topup.DeviceChanged{Name: "journal", OK: false, Why: "journal-failed"})
-		return
-	}
-	tick := time.NewTicker(10 * time.Second)
-	defer tick.Stop()
-	short := false
-	for {
-		room, err := s.journal.Room()
-		if now := err != nil || room < roomMin; now != short && ctx.Err() == nil {
-			short = now
-			s.log.Warn("room for the journal", "bytes", room, "short", short, "err", err)
-			s.post(topup.DeviceChanged{Name: "journal", OK: !short, Why: "disk-full"})
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
 	}
 }
 

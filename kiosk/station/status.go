@@ -25,6 +25,7 @@ func (s *Station) heartbeat() fleetlink.Heartbeat {
 		}
 	}
 	h.Kept = s.keeper.told()
+	h.Kept = s.keeper.told()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range []string{"transit", "bank", "desk", "pinpad", "journal"} {
