@@ -48,6 +48,8 @@ type card struct {
 	credited uint64 // fen by them
 	torn     int
 	asked    int // commands
+	mask     *mask
+	recorded []byte // the last answer to INITIALIZE
 
 	session session
 }
@@ -106,15 +108,20 @@ type verdict int
 const (
 	stays verdict = iota
 	dropped
+	swapped // another card lies there now, and this command is for it
 )
 
-// answer gives data and status word to one command, and whether the card has
-// left the field over it.
+// answer gives data and status word to one command, and what has become of
+// the card in the field over it.
 func (c *card) answer(apdu []byte) ([]byte, verdict) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.asked++; c.asked == c.opts.Drop {
 		return nil, dropped
+	}
+	if c.swaps(apdu) {
+		c.opts.Swap = ""
+		return nil, swapped
 	}
 	cmd, ok := parse(apdu)
 	if !ok {

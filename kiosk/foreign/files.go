@@ -97,10 +97,13 @@ func (c *card) readRecord(cmd command) ([]byte, uint16) {
 	if cmd.p2&7 != 4 {
 		return nil, swP1P2
 	}
-	n := int(cmd.p1)
+	n, log := int(cmd.p1), c.log
+	if c.mask != nil {
+		log = c.mask.log
+	}
 	switch {
-	case n >= 1 && n <= len(c.log):
-		return exactly(cmd, c.log[n-1][:])
+	case n >= 1 && n <= len(log):
+		return exactly(cmd, log[n-1][:])
 	case n < 1 || n > logLength || c.opts.Short:
 		return nil, swNoRecord
 	}

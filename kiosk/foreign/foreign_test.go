@@ -252,3 +252,42 @@ func FuzzAnswer(f *testing.F) {
 		}
 	})
 }
+
+func TestReplaysAfterItsTear(t *testing.T) {
+	d := newDriver(t)
+	p := start(t, d, "replay tear=after")
+	d.sw(swOK, selectPurse)
+	a := d.sw(swOK, initialize)
+	if got := d.ask(credit(a)); got != nil {
+		t.Fatalf("torn, and yet it says %X", got)
+	}
+	d.accept()
+	says(t, p, "balance", "78.50")
+	d.sw(swOK, selectPurse)
+	if got := d.sw(swOK, "805C000204"); !bytes.Equal(got, be32(0xB22)) {
+		t.Errorf("it shows %X", got)
+	}
+	d.sw(swNoProof, "805A000202 0003 08")
+	if got := d.sw(swOK, "00B201C417"); !bytes.Equal(got, make([]byte, 23)) {
+		t.Errorf("record %X", got)
+	}
+	if got := d.sw(swOK, "805000020B 01 00000001 FFFFFFFFFFFF 10"); !bytes.Equal(got, a) {
+		t.Errorf("INITIALIZE answered %X, not %X again", got, a)
+	}
+	d.sw(swState, credit(a))
+	says(t, p, "loads", "1 50.00")
+}
+
+func TestAnotherCardTakesItsPlace(t *testing.T) {
+	d := newDriver(t)
+	p := start(t, d, "swap=credit return=1h")
+	says(t, p, "other", "none")
+	d.sw(swOK, selectPurse)
+	d.sw(swState, credit(d.sw(swOK, initialize)))
+	d.sw(swOK, selectPurse)
+	if got := d.sw(swOK, "00B0950A0A"); hex.EncodeToString(got) != "0"+otherNumber {
+		t.Errorf("its number is %X", got)
+	}
+	says(t, p, "other", "0.00")
+	says(t, p, "loads", "0 0.00")
+}

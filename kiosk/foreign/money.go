@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -21,6 +22,9 @@ func (c *card) getBalance(cmd command) ([]byte, uint16) {
 	}
 	switch cmd.p1 {
 	case 0:
+		if c.mask != nil {
+			return exactly(cmd, be32(c.mask.balance))
+		}
 		return exactly(cmd, be32(c.balance))
 	case 1:
 		if !c.opts.NoSlot {
@@ -47,6 +51,8 @@ func (c *card) initialize(cmd command) ([]byte, uint16) {
 		return nil, swKey
 	case c.online == 0xFFFF:
 		return nil, swCounter
+	case c.mask != nil:
+		return c.recorded, swOK
 	}
 	l := &loading{amount: binary.BigEndian.Uint32(cmd.data[1:]), terminal: [6]byte(cmd.data[5:])}
 	if uint64(c.balance)+uint64(l.amount) > 1<<31-1 {
@@ -61,7 +67,8 @@ func (c *card) initialize(cmd command) ([]byte, uint16) {
 	c.session.loading = l
 	old := be32(c.balance)
 	m := mac(l.key, old, be32(l.amount), []byte{kindLoad}, l.terminal[:])
-	return bytes.Join([][]byte{old, be16(c.online), {1, 0}, random[:], m[:]}, nil), swOK
+	c.recorded = bytes.Join([][]byte{old, be16(c.online), {1, 0}, random[:], m[:]}, nil)
+	return c.recorded, swOK
 }
 
 // credit is CREDIT FOR LOAD, the one command that changes the purse, and the
@@ -86,6 +93,9 @@ func (c *card) credit(cmd command) ([]byte, verdict) {
 	}
 	tear := c.opts.Tear
 	c.opts.Tear = "" // once
+	if c.opts.Replay && tear != "" {
+		c.mask = &mask{balance: c.balance, log: slices.Clone(c.log)}
+	}
 	if tear == "before" {
 		c.torn++
 		return nil, dropped
@@ -135,6 +145,8 @@ func (c *card) prove(cmd command) ([]byte, uint16) {
 	switch {
 	case c.opts.NoProve:
 		return nil, swINS
+	case c.mask != nil:
+		return nil, swNoProof
 	case cmd.p1 != 0:
 		return nil, swP1P2
 	case len(cmd.data) != 2:

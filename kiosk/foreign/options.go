@@ -30,8 +30,10 @@ type Options struct {
 	NoProve   bool   // PROVE is not known
 	NoSlot    bool   // no second balance slot
 	Empty6985 bool   // PROVE without a proof says 6985; else 9406
+	Replay    bool   // after its tear it is an emulator that shows the card as it was before
 	PIN       string // VERIFY before INITIALIZE, digits; "": none
 
+	Swap   string        // another card is in its place from this command on: "6", "initialize", "credit", "prove"; once
 	Drop   int           // the socket ends at this command, the first being 1, once
 	Tear   string        // "before" or "after" the commit of CREDIT, once
 	Return time.Duration // the socket is back so long after a tear
@@ -44,6 +46,7 @@ func (o *Options) flags() map[string]*bool {
 		"wipe": &o.Wipe, "same": &o.ProveSame, "once": &o.Once, "lognext": &o.LogNext, "count": &o.Count,
 		"forget": &o.Forget, "61xx": &o.Use61, "bare": &o.Bare, "short": &o.Short,
 		"noppse": &o.NoPPSE, "nolog": &o.NoLog, "noprove": &o.NoProve, "noslot": &o.NoSlot, "6985": &o.Empty6985,
+		"replay": &o.Replay,
 	}
 }
 
@@ -85,6 +88,11 @@ func (o *Options) set(k, v string) (err error) {
 		o.Counter = uint16(n)
 	case "drop":
 		o.Drop, err = strconv.Atoi(v)
+	case "swap":
+		o.Swap = v
+		if _, named := swapAt[v]; !named {
+			_, err = strconv.Atoi(v)
+		}
 	case "pin":
 		o.PIN = v
 		_, err = hex.DecodeString(v)

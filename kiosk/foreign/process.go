@@ -41,6 +41,7 @@ func Main() {
 //	balance                 the purse
 //	loads                   how many CREDITs it has committed, and of how much
 //	torn                    how often it was torn
+//	other                   what the card that took its place has gained; none if none did
 func serve(options string, in io.Reader, out io.Writer) error {
 	rest, absent := strings.CutPrefix(options, "absent ")
 	o, err := ParseOptions(rest)
@@ -82,6 +83,8 @@ func (f *field) told(words []string) (string, error) {
 		f.put(true)
 	case "ride", "load":
 		return "ok", c.elsewhere(strings.Join(words, " "))
+	case "other":
+		return f.otherGained(), nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

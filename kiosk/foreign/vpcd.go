@@ -23,6 +23,8 @@ type field struct {
 	here   bool          // wanted in the field
 	change chan struct{} // closed and made anew when here changes
 	conn   net.Conn
+	other  *card // lies in the card's place; nil: none does
+	took   *card // lay there once
 }
 
 func newField(c *card) *field { return &field{card: c, change: make(chan struct{})} }
@@ -81,7 +83,7 @@ func (f *field) serve(conn net.Conn) {
 	}
 	f.conn = conn
 	f.mu.Unlock()
-	f.card.reset()
+	f.now().reset()
 	for {
 		frame, err := receive(conn)
 		if err != nil {
@@ -103,13 +105,17 @@ func (f *field) respond(frame []byte) (answer []byte, left bool) {
 	if len(frame) == 1 {
 		switch frame[0] {
 		case 0x00, 0x01, 0x02:
-			f.card.reset()
+			f.now().reset()
 		case 0x04:
 			return atr, false
 		}
 		return nil, false
 	}
-	answer, v := f.card.answer(frame)
+	answer, v := f.now().answer(frame)
+	if v == swapped {
+		f.swap()
+		answer, v = f.now().answer(frame)
+	}
 	return answer, v == dropped
 }
 

@@ -112,6 +112,9 @@ func TestForeignCard(t *testing.T) {
 		{"log only torn after", "torn", "noprove 6985 wipe", "tear=after", "78.50"},
 		{"proof only torn after", "torn", "nolog noppse noslot once 6985 wipe", "tear=after", "78.50"},
 		{"strict power", "power", foreign.Strict, "", "78.50"},
+		{"loaded elsewhere after", "torn-moved", foreign.Strict, "tear=after away=load:20.00", "98.50"},
+		{"replayed", "torn-people", "replay", "tear=after", "78.50"},
+		{"replayed, strict", "torn-people", foreign.Strict + " replay", "tear=after", "78.50"},
 		{"back at once before", "torn", lenient, "tear=before return=0s", "78.50"},
 		{"back at once after", "torn", foreign.Strict, "tear=after return=0s", "78.50"},
 	} {
@@ -131,6 +134,47 @@ func TestForeignCard(t *testing.T) {
 const poor = "noppse nolog noprove noslot bare" // can hardly be asked anything
 
 const mixed = "same once 61xx pin=123456"
+
+// TestForeignCardNotWritten: the write was torn before the card's commit, and
+// then something happened that leaves nobody but people to decide. The card was
+// never written, and the money is still held for it.
+func TestForeignCardNotWritten(t *testing.T) {
+	service.need(t)
+	for i, c := range []struct{ name, habits, fate, balance string }{
+		{"loaded elsewhere", foreign.Strict, "tear=before away=load:20.00", "48.50"},
+		{"loaded elsewhere, lenient", lenient, "tear=before away=load:20.00", "48.50"},
+		{"replayed", "replay", "tear=before", "28.50"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			card := startForeign(t, fmt.Sprintf("number=31051700101709%05d balance=28.50 counter=2 return=600ms %s %s", 71000+i, c.habits, c.fate))
+			if err := RunFile(t.Context(), filepath.Join("testdata", "pcsc", "torn-people.txt"), pcscOptions()); err != nil {
+				t.Error(err)
+			}
+			card.has(c.balance, "0 0.00")
+		})
+	}
+}
+
+// TestForeignCardSwapped: another card with the same answer to reset takes the
+// place of the first in the middle, and no part of the reader stack can notice.
+func TestForeignCardSwapped(t *testing.T) {
+	service.need(t)
+	for _, c := range []struct{ at, script, more string }{
+		{"8", "flickers", ""}, {"initialize", "flickers", ""}, {"credit", "flickers", ""},
+		{"prove", "torn", "tear=before"}, {"prove", "torn", "tear=after"},
+	} {
+		t.Run(c.at+" "+c.more, func(t *testing.T) {
+			card := startForeign(t, fmt.Sprintf("balance=28.50 counter=2 return=600ms swap=%s %s", c.at, c.more))
+			if err := RunFile(t.Context(), filepath.Join("testdata", "pcsc", c.script+".txt"), pcscOptions()); err != nil {
+				t.Error(err)
+			}
+			card.has("78.50", "1 50.00")
+			if got := card.do("other"); got != "0.00" {
+				t.Errorf("the other card has gained %s", got)
+			}
+		})
+	}
+}
 
 // TestForeignCardFlickers: contact is lost at some command, anywhere in the
 // sale, for less than pcscd takes to notice it.
