@@ -54,7 +54,8 @@ type Result struct {
 
 // Step takes one event. The state that is passed in stays as it was.
 func (c *Core) Step(s State, ev Event) Result {
-	st := &step{core: c, State: s.Clone()}
+	st := &step{core: c, State: s}
+	st.Live = s.Live.Clone()
 	st.handle(ev)
 	if !st.Durable.Unconfirmed {
 		st.returnRemote()
@@ -84,6 +85,9 @@ type step struct {
 func (st *step) record(b entry.Body) {
 	if st.err != nil {
 		return
+	}
+	if len(st.entries) == 0 { // most steps record nothing
+		st.Durable = st.Durable.Clone()
 	}
 	if err := st.Durable.Apply(b); err != nil {
 		st.err = err
@@ -137,6 +141,13 @@ func (st *step) timer(name string, afterMS int64) {
 // closeFinished closes every sale with nothing open and nothing owed that no
 // console is still busy with.
 func (st *step) closeFinished() {
+	finished := false
+	for _, s := range st.Durable.Sales {
+		finished = finished || s.Finished()
+	}
+	if !finished {
+		return
+	}
 	for _, s := range st.Durable.InOrder() {
 		if s.Finished() && !st.inHand(s.ID) {
 			st.record(entry.SaleClosed{Of: entry.Of{Sale: s.ID}, Why: ending(s)})

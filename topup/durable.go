@@ -214,7 +214,13 @@ func (s Sale) Duties() []Duty {
 
 // InOrder gives the open sales, oldest first.
 func (d Durable) InOrder() []Sale {
-	list := slices.Collect(maps.Values(d.Sales))
+	if len(d.Sales) == 0 {
+		return nil
+	}
+	list := make([]Sale, 0, len(d.Sales))
+	for _, s := range d.Sales {
+		list = append(list, s)
+	}
 	slices.SortFunc(list, func(a, b Sale) int { return int(int64(a.Order) - int64(b.Order)) })
 	return list
 }

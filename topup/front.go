@@ -430,6 +430,7 @@ func (st *step) last(c *Console, p Phase, reason string, sale entry.SaleID) {
 	if c.Place == Desk {
 		return
 	}
+	st.timer(timerAgain, 0) // of this sale, not of the next one
 	ms := st.core.Rules.LastMS
 	if p == Open || p == Contact {
 		ms = st.core.Rules.UnfinishedMS
@@ -461,6 +462,7 @@ func (st *step) clear(c *Console) {
 	*c = Console{Place: c.Place, Phase: Idle, Session: c.Session}
 	if c.Place == Front {
 		st.timer(timerLast, 0)
+		st.timer(timerAgain, 0)
 		st.calm(c)
 	}
 	st.touched = true
