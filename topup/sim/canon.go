@@ -51,7 +51,8 @@ func (c *canon) write(w *World) {
 	c.bare = w.disk.InOrder()
 	c.order()
 	c.lows()
-	c.bool(w.up, w.disk.Unconfirmed, w.disk.Batch == c.batch())
+	c.bool(w.up, w.full, w.down, w.disk.Unconfirmed, w.disk.Batch == c.batch())
+	c.bool(w.ill[:]...)
 	c.int(len(c.bare))
 	for i := range c.bare {
 		c.sale(&c.bare[i])
@@ -168,7 +169,14 @@ func (c *canon) sale(s *topup.Sale) {
 	c.of(s.Card)
 	c.int(int(s.Amount), int(s.Pay), int(s.Write))
 	c.stan(s.PaySTAN)
-	c.bool(s.PayBatch == c.w.disk.Batch, s.OweReversal, s.OweConfirm, s.Conflict, s.HandedOver, s.Decided)
+	c.bool(s.PayBatch == c.w.disk.Batch, s.OweReversal, s.OweConfirm, s.OweRefund, s.Conflict)
+	c.bool(s.HandedOver, s.Decided, s.Remote, s.Settled)
+	if s.OweRefund {
+		c.stan(s.RefundSTAN)
+		c.bool(s.RefundBatch == c.w.disk.Batch)
+	}
+	c.text(s.Proposal)
+	c.text(s.ProposedBy)
 	settled := settled(s) && !c.whole
 	if !settled {
 		c.slot(card, s.Slot)
@@ -194,8 +202,9 @@ func (c *canon) sale(s *topup.Sale) {
 	c.duties(s)
 }
 
-// duties: what is being sent of what is owed, and how often it was in vain. The
-// number of times counts only as far as the rules count it.
+// duties: what is being sent of what is owed. How often it was in vain matters
+// to a host that refuses a reversal without a reason that the core knows: the
+// model's host never does.
 func (c *canon) duties(s *topup.Sale) {
 	l := &c.w.loop.State.Live
 	if s.OweConfirm {
@@ -203,7 +212,7 @@ func (c *canon) duties(s *topup.Sale) {
 	}
 	for _, d := range s.Duties() {
 		c.bool(l.Sending[d])
-		if d.Kind == topup.Reversal {
+		if c.whole && d.Kind == topup.Reversal {
 			c.int(min(l.Tries[d], c.w.loop.Core.Rules.Conflicts-1))
 		}
 	}
@@ -216,8 +225,12 @@ func (c *canon) attempt(a entry.Attempt) {
 	c.random(a.Random)
 	c.slot(card, a.Slot)
 	c.balance(card, int(a.OldBalance))
-	c.int(int(a.Amount), len(a.At))
+	c.int(int(a.Amount))
+	c.stamp(a.At)
 }
+
+// stamp is a time that the authority gave.
+func (c *canon) stamp(at entry.Stamp) { c.int(slices.Index(stamps[:], at)) }
 
 func (c *canon) proofs(ps []entry.Proof) {
 	c.int(len(ps))
@@ -234,12 +247,13 @@ func (c *canon) tac(p entry.Proof) {
 		c.text(string(p.TAC))
 		return
 	}
-	card := slices.IndexFunc(c.w.cards, func(k card) bool { return k.id.Number[len(k.id.Number)-1] == p.TAC[tacLen-2] })
+	card := slices.IndexFunc(c.w.cards, func(k card) bool { return k.id.Number[len(k.id.Number)-1] == p.TAC[tacLen-1] })
 	c.slot(card, p.Asked)
 	c.balance(card, int(binary.BigEndian.Uint32(p.TAC)))
 	c.slot(card, entry.Slot(binary.BigEndian.Uint16(p.TAC[4:])))
-	c.b = append(c.b, p.TAC[6:tacLen-2]...)
-	c.int(c.rank[max(card, 0)], int(p.TAC[tacLen-1]))
+	c.b = append(c.b, p.TAC[6:tacLen-1]...)
+	c.int(c.rank[max(card, 0)])
+	c.stamp(entry.Stamp(p.TAC[tacLen:]))
 }
 
 // records writes those lines of a card's log that still matter. known: they
@@ -249,7 +263,8 @@ func (c *canon) records(card int, rs []entry.LogRecord, known bool) {
 	for _, r := range rs {
 		if c.whole || c.matters(card, r, known) {
 			c.slot(card, r.Number)
-			c.int(int(r.Type), int(r.Amount), int(r.Terminal[5]), len(r.At))
+			c.int(int(r.Type), int(r.Amount), int(r.Terminal[5]))
+			c.stamp(r.At)
 			n++
 		}
 	}
@@ -273,7 +288,10 @@ func (c *canon) observation(card int, o entry.Observation, before bool) {
 
 func (c *canon) live() {
 	l := &c.w.loop.State.Live
-	c.bool(l.HostUp, l.SignedOn)
+	c.bool(l.HostUp, l.SignedOn, l.Devices["journal"] == "", l.Devices["pinpad"] == "")
+	for _, r := range l.Remote {
+		c.other(r)
+	}
 	var busy [4]int // sends of closed sales keep their kind busy
 	for d := range l.Sending {
 		if _, open := c.w.disk.Sales[d.Sale]; !open {
@@ -395,6 +413,7 @@ func (c *canon) place(p *place) {
 	if p.held != nil {
 		c.attempt(*p.held)
 		c.id(p.heldBy)
+		c.bool(p.stale)
 	}
 }
 
@@ -409,9 +428,12 @@ func (c *canon) card(i int) {
 		c.int(min(int(room/1000), roomMax))
 	}
 	c.records(i, k.log, false)
-	c.bool(k.proof != nil, k.wipes, k.next, k.logNext, k.dead)
+	c.bool(k.proof != nil, k.wipes, k.next, k.logNext, k.dead, k.full, k.never)
 	if k.proof != nil {
 		c.tac(*k.proof)
+	}
+	if c.w.opt.Wide && k.heard != nil { // else no relay plays it
+		c.attempt(*k.heard)
 	}
 }
 

@@ -58,7 +58,7 @@ const stamp entry.Stamp = "19700101080000"
 // stamps are where the authority's clock jumps to.
 var stamps = [...]entry.Stamp{stamp, "20260115093015", "20990101000000", "20260115093015"}
 
-const tacLen = 18 // new balance 4, slot 2, amount 4, terminal 6, card 1, time 1
+const tacLen = 17 // new balance 4, slot 2, amount 4, terminal 6, card 1; the rest is the time
 
 // tac stands for the card's MAC over a load: equal only for equal loads.
 func tac(a entry.Attempt) entry.Hex {

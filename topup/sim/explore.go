@@ -3,6 +3,7 @@ package sim
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 )
 
@@ -30,6 +31,10 @@ type Visit struct {
 	History []string `json:"-"` // in words
 }
 
+// gcPercent lets the heap grow more between collections: nearly all of it is
+// garbage at once.
+const gcPercent = 800
+
 // search visits states until none is left.
 type search struct {
 	b     Bound
@@ -48,6 +53,7 @@ type search struct {
 func Explore(b Bound) Visit {
 	b.Brisk = true
 	b.Kiosks = 1
+	defer debug.SetGCPercent(debug.SetGCPercent(gcPercent))
 	s := &search{b: b, c: canon{whole: b.Whole}}
 	if b.Depth > 0 {
 		s.breadthFirst()

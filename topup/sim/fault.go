@@ -176,8 +176,11 @@ func (w *World) worldFaults() []Fault {
 	if w.away() >= 0 {
 		fs = append(fs, fLoadElsewhere, fRide, fLogLost, fCardDies)
 	}
-	if w.opt.Wide {
+	switch {
+	case w.opt.Wide:
 		fs = w.wideFaults(fs)
+	case w.opt.Brisk && len(w.links)+len(w.net)+len(w.late) > 0:
+		fs = append(fs, fHostRestart) // with nothing under way it is the network that goes
 	}
 	return fs
 }

@@ -144,7 +144,7 @@ func (c *canon) matters(card int, r entry.LogRecord, known bool) bool {
 // host: what it will say to a request that may still come.
 func (c *canon) host() {
 	h := &c.w.host
-	c.int(len(c.w.truth))
+	c.int(h.clock, len(c.w.truth))
 	for _, t := range c.w.truth {
 		c.id(t.id)
 		c.int(c.rank[max(t.card, 0)], t.loads)
@@ -153,7 +153,8 @@ func (c *canon) host() {
 		} else {
 			c.int(slices.Index(c.rands, t.loaded))
 		}
-		c.bool(t.spoiled, t.lied, slices.Contains(h.confirmed, t.id))
+		s, open := c.w.disk.Sales[t.id]
+		c.bool(t.spoiled && (c.whole || open && !settled(&s)), t.lied, slices.Contains(h.confirmed, t.id))
 	}
 	c.parts = c.parts[:0]
 	from := len(c.b)
@@ -226,6 +227,70 @@ func (c *canon) rows(card int) {
 	}
 	c.sorted(from, !c.whole)
 	c.int(-100)
+}
+
+// overdue lets arrive at once what has nothing left to do: an answer that the
+// kiosk no longer waits for, and a request that the host has already carried
+// out. Neither can come to matter again, because no sale, STAN or duty comes
+// back; so whenever it arrives, the world after it is the same. Should it have
+// an effect all the same, then that is here, before the eyes of the law.
+func (w *World) overdue() bool {
+	for i, e := range w.late {
+		if !w.awaits(e) {
+			w.late = slices.Delete(w.late, i, i+1)
+			w.feed(e)
+			return true
+		}
+	}
+	for i, c := range w.net {
+		if q, ok := c.(topup.Send); ok && w.carriedOut(q) {
+			w.net = slices.Delete(w.net, i, i+1)
+			w.arrives(c)
+			return true
+		}
+	}
+	return false
+}
+
+// awaits says whether an answer may still mean something to the kiosk.
+func (w *World) awaits(e topup.Event) bool {
+	sending := w.loop.State.Live.Sending
+	may := func(id entry.SaleID) bool {
+		s, ok := w.disk.Sales[id]
+		return ok && !settled(&s)
+	}
+	switch e := e.(type) {
+	case topup.Paid:
+		s := w.disk.Sales[e.Sale]
+		return s.Pay == topup.PayStarted && s.PaySTAN == e.STAN
+	case topup.Sent:
+		s := w.disk.Sales[e.Duty.Sale]
+		return sending[e.Duty] || slices.Contains(s.Duties(), e.Duty)
+	case topup.TACJudged:
+		return may(e.Sale) || sending[topup.Duty{Kind: "verification", Sale: e.Sale}]
+	case topup.LoadAnswered:
+		return may(e.Sale)
+	case topup.CounterJudged:
+		return may(e.Sale)
+	}
+	return true
+}
+
+// carriedOut says whether the host has done what a message asks for.
+func (w *World) carriedOut(q topup.Send) bool {
+	h := &w.host
+	switch q.Duty.Kind {
+	case topup.Reversal:
+		k := key{w.index, q.Sale.PayBatch, q.Duty.STAN}
+		return slices.ContainsFunc(h.payments, func(p payment) bool { return p.key == k && p.reversed })
+	case topup.Confirmation:
+		return slices.Contains(h.confirmed, q.Duty.Sale) &&
+			!slices.ContainsFunc(h.ledger, func(r row) bool { return r.open && r.is(q.Sale.Attempt) })
+	case topup.Void:
+		v := slices.IndexFunc(q.Sale.OweVoids, func(v topup.OwedVoid) bool { return v.STAN == q.Duty.STAN })
+		return v >= 0 && slices.ContainsFunc(h.ledger, func(r row) bool { return !r.open && r.is(q.Sale.OweVoids[v].Attempt) })
+	}
+	return false
 }
 
 // mayAsk says whether a sale may still ask for an authorisation.

@@ -348,7 +348,7 @@ func (w *World) settle() {
 			return
 		case w.crashed:
 			w.restart()
-		case w.released(0), w.released(1), w.signedOn(), w.opt.Brisk && (w.missed(0) || w.missed(1)):
+		case w.released(0), w.released(1), w.signedOn(), w.opt.Brisk && (w.missed(0) || w.missed(1) || w.overdue()):
 		default:
 			w.prune()
 			return
