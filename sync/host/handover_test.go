@@ -56,3 +56,24 @@ func TestOneSalePerSlot(t *testing.T) {
 	w.void(saleID(1), first, "00")
 	w.authorise(saleID(2), attempt(testNumber, 2, 10_00, 50_00, 4), "62")
 }
+
+// TestATACOfAVoidAttempt: two loads in one second, of one slot, amount and
+// terminal have one TAC. Of the attempt that was voided it is no proof. Found by
+// topup/sim.
+func TestATACOfAVoidAttempt(t *testing.T) {
+	w := newWorld(t, nil)
+	w.pay(w.payment(saleID(1), 50_00, testPIN), "00")
+	first := w.authorise(saleID(1), attempt(testNumber, 2, 10_00, 50_00, 1), "00")
+	says := func(a entry.Attempt, want entry.Opinion) {
+		t.Helper()
+		got, err := w.client.VerifyTAC(w.ctx(), w.query(saleID(1), a), entry.Proof{Asked: 3, TAC: tacOf(first)})
+		if err != nil || got != want {
+			t.Errorf("attempt %s: %v, %v; want %v", a.Random, got, err, want)
+		}
+	}
+	says(first, entry.Verified)
+	w.void(saleID(1), first, "00")
+	second := w.authorise(saleID(1), attempt(testNumber, 2, 10_00, 50_00, 2), "00")
+	says(first, entry.Rejected)
+	says(second, entry.Verified)
+}

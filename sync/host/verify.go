@@ -11,7 +11,9 @@ import (
 
 // verifyTAC says whether a TAC is that of exactly the attempt asked about. It is
 // arithmetic: it needs no row, so a host that lost its database can still say.
-func (h *Host) verifyTAC(_ context.Context, _ *sql.Tx, r *switchlink.Request) (switchlink.Response, error) {
+// But of an attempt whose void it has, a TAC is not: by a clock that stands
+// still it is that of the load that has filled the slot since.
+func (h *Host) verifyTAC(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (switchlink.Response, error) {
 	a := h.plain(switchlink.CodeApproved)
 	l, asn, code := h.loadOf(r.Attempt)
 	if code == "" && r.Attempt.At == "" {
@@ -21,8 +23,12 @@ func (h *Host) verifyTAC(_ context.Context, _ *sql.Tx, r *switchlink.Request) (s
 		a.Code = code
 		return a, nil
 	}
+	row, err := h.ledgerRow(ctx, tx, r.Attempt)
+	if err != nil {
+		return a, err
+	}
 	a.Opinion = entry.Rejected
-	if h.tacOK(l, asn, r.Proof.TAC) {
+	if h.tacOK(l, asn, r.Proof.TAC) && (row == nil || row.state != "voided") {
 		a.Opinion = entry.Verified
 	}
 	return a, nil
