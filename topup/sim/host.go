@@ -48,6 +48,7 @@ type row struct {
 	sale   entry.SaleID
 	given  bool // authorised once
 	open   bool // neither confirmed nor void
+	used   bool // confirmed
 
 	attempt *entry.Attempt // never changed in place
 }
@@ -122,7 +123,7 @@ func (h *host) authorise(kiosk int, sale entry.SaleID, a entry.Attempt) string {
 	if r := h.rewrite(sale); r != nil {
 		r.holder, r.Slot = kiosk, a.Slot
 	}
-	h.ledger = append(h.ledger, row{kiosk, a.Card, a.Slot, string(a.Random), sale, true, true, &a})
+	h.ledger = append(h.ledger, row{kiosk, a.Card, a.Slot, string(a.Random), sale, true, true, false, &a})
 	return "00"
 }
 
@@ -175,6 +176,13 @@ func (r row) is(a entry.Attempt) bool {
 	return r.card == a.Card && r.slot == a.Slot && r.random == string(a.Random)
 }
 
+// void says that a kiosk has said that this authorisation was not used.
+func (h *host) void(a entry.Attempt) bool {
+	return slices.ContainsFunc(h.ledger, func(r row) bool {
+		return r.is(a) && !r.open && !r.used && r.kiosk >= 0
+	})
+}
+
 // ledgerSays whether the attempt is the only one ever authorised for its slot.
 func (h *host) ledgerSays(a entry.Attempt) entry.Ledger {
 	all, own := 0, 0
@@ -216,7 +224,7 @@ func (w *World) owed(c topup.Send) string {
 		}
 		for i := range h.ledger {
 			if h.ledger[i].is(c.Sale.Attempt) {
-				h.ledger[i].open = false
+				h.ledger[i].open, h.ledger[i].used = false, true
 			}
 		}
 	case topup.Void:
@@ -264,6 +272,6 @@ func (w *World) void(c topup.Send) string {
 			return "00"
 		}
 	}
-	h.ledger = append(h.ledger, row{w.index, a.Card, a.Slot, string(a.Random), c.Duty.Sale, false, false, &a})
+	h.ledger = append(h.ledger, row{w.index, a.Card, a.Slot, string(a.Random), c.Duty.Sale, false, false, false, &a})
 	return "00"
 }

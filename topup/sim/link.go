@@ -114,7 +114,7 @@ func (w *World) onVerify(c topup.VerifyTAC, how Fault) {
 	e := nothing
 	if w.authorityUp() && how != fRequestLost {
 		e.Opinion = entry.Rejected
-		if sameTAC(c.Proof.TAC, c.Attempt) {
+		if sameTAC(c.Proof.TAC, c.Attempt) && !w.host.void(c.Attempt) {
 			e.Opinion = entry.Verified
 		}
 	}

@@ -270,7 +270,7 @@ func (w *World) elsewhere(i int, f Fault) {
 		w.random++
 		a := entry.Attempt{Card: c.id, Slot: c.counter, OldBalance: c.balance, Amount: 1000, Terminal: theirs, At: stamps[w.host.clock],
 			Random: binary.BigEndian.AppendUint32(nil, w.random)}
-		w.host.ledger = append(w.host.ledger, row{-1, a.Card, a.Slot, string(a.Random), "elsewhere", true, false, nil})
+		w.host.ledger = append(w.host.ledger, row{-1, a.Card, a.Slot, string(a.Random), "elsewhere", true, false, true, nil})
 		c.write(a)
 	case fRide:
 		c.balance -= 200
