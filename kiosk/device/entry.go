@@ -2,8 +2,7 @@ package device
 
 import (
 	"context"
-	"crypto/hmac"
-	"crypto/sha256"
+	"crypto/subtle"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -175,12 +174,21 @@ func (p *PinPad) isNewAnswer(f Frame) bool {
 	return s.Layout != pin.Format3 && p.account == p.lastAccount
 }
 
-// mark stands for a secret that must be recognised and not kept: its HMAC under
-// a key of this process.
-func (p *PinPad) mark(secret []byte) (out [sha256.Size]byte) {
-	h := hmac.New(sha256.New, p.markKey[:])
-	h.Write(secret)
-	h.Sum(out[:0])
+// mark stands for a secret that must be recognised and not kept: E(x) XOR x under
+// a key of this process, which does not lead back to x. A hash would leave the
+// secret in buffers of its own that nobody can overwrite.
+func (p *PinPad) mark(secret []byte) (out [8]byte) {
+	x, sum := p.scratch[:16], p.scratch[16:]
+	defer clear(p.scratch[:])
+	for len(secret) > 0 {
+		n := copy(x, secret)
+		clear(x[n:])
+		subtle.XORBytes(x, x, sum)
+		p.markCipher.Encrypt(sum, x)
+		subtle.XORBytes(sum, sum, x)
+		secret = secret[n:]
+	}
+	copy(out[:], sum)
 	return out
 }
 

@@ -198,6 +198,9 @@ func faultsOf(toKiosk, fromKiosk int) (all [][]virtualpad.Fault) {
 	for dir, n := range []int{virtualpad.ToKiosk: toKiosk, virtualpad.FromKiosk: fromKiosk} {
 		for at := range n {
 			for _, f := range kinds {
+				if f.For == 20*time.Millisecond && at%4 != 0 {
+					continue // shorter than any time-out, so one is like the next
+				}
 				f.Dir, f.At, f.N = virtualpad.Direction(dir), at, 1
 				all = append(all, []virtualpad.Fault{f})
 			}
@@ -211,7 +214,7 @@ func faultsOf(toKiosk, fromKiosk int) (all [][]virtualpad.Fault) {
 }
 
 // badLines is how many lines with several faults each mode meets.
-const badLines = 300
+const badLines = 150
 
 // noise are lines that are worse than one fault. Two bytes with the same change,
 // or two equal ones that are lost, leave the XOR of a packet as it was.
@@ -244,7 +247,10 @@ func TestEveryByte(t *testing.T) {
 		if m.cfg.Packet == device.Packet70 {
 			m.name += ", short"
 		}
-		t.Run(m.name, func(t *testing.T) { everyByte(t, m) })
+		t.Run(m.name, func(t *testing.T) {
+			t.Parallel()
+			everyByte(t, m)
+		})
 	}
 }
 

@@ -2,6 +2,8 @@ package device
 
 import (
 	"context"
+	"crypto/aes"
+	"crypto/cipher"
 	"crypto/rand"
 	"fmt"
 	"log/slog"
@@ -124,9 +126,10 @@ type PinPad struct {
 	keyDeviceSure        bool         // it has been seen twice
 	keyChecked           string       // cryptogram of the working key whose check value was right
 	asking               bool         // the job in hand has asked for a PIN
-	markKey              [32]byte
-	lastBlock            [32]byte // mark of the last master/session block,
-	lastAccount, account [32]byte // of its account number, and of the one in hand
+	markCipher           cipher.Block
+	scratch              [32]byte // of mark
+	lastBlock            [8]byte  // mark of the last master/session block,
+	lastAccount, account [8]byte  // of its account number, and of the one in hand
 
 	mu     sync.Mutex
 	ok     bool
@@ -146,10 +149,21 @@ func New(cfg Config) *PinPad {
 		what:  "connecting",
 		since: time.Now(),
 	}
-	rand.Read(p.markKey[:])
+	p.markCipher = newMarkCipher()
 	p.life, p.end = context.WithCancelCause(context.Background())
 	go p.run()
 	return p
+}
+
+func newMarkCipher() cipher.Block {
+	var key [32]byte
+	rand.Read(key[:])
+	defer clear(key[:])
+	c, err := aes.NewCipher(key[:])
+	if err != nil {
+		panic("pin pad: " + err.Error()) // only for a wrong length
+	}
+	return c
 }
 
 // Close ends an entry in progress, gives the port back and waits for that. It
