@@ -1,8 +1,10 @@
-// Package journalcmd is `kiosk journal`: it lists, shows, verifies and exports
-// the journal of a kiosk, live or copied, for people and for scripts.
+// Package journalcmd is `kiosk journal`: it lists, shows, verifies, exports and
+// backs up the journal of a kiosk, live or copied, and restores or repairs that
+// of a stopped one, for people and for scripts.
 //
-// It only ever reads, from a private copy, so it never gets in the way of a
-// running kiosk and never changes what it looks at. Transit card numbers are
+// Looking only ever reads, from a private copy, so it never gets in the way of a
+// running kiosk and never changes what it looks at. Restore and repair need a
+// flag to change anything, and delete nothing. Transit card numbers are
 // printed whole: the output is as confidential as the journal.
 package journalcmd
 
@@ -27,8 +29,8 @@ func New() *cobra.Command {
 	w := &where{}
 	cmd := &cobra.Command{
 		Use:           "journal",
-		Short:         "Look at the journal of a kiosk, live or copied",
-		Long:          "Look at the journal of a kiosk, live or copied. Nothing is ever changed.\nA running kiosk hands out a copy; otherwise the file is copied under its lock.",
+		Short:         "Look at the journal of a kiosk, live or copied; back it up, restore it",
+		Long:          "Look at the journal of a kiosk, live or copied; back it up, restore it.\nA running kiosk hands out a copy; otherwise the file is copied under its lock.\nOnly restore and repair change anything, of a stopped kiosk, and only with a flag.",
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.NoArgs,
@@ -38,7 +40,7 @@ func New() *cobra.Command {
 	flags.StringVar(&w.dir, "data", "", "data `DIR` of the kiosk")
 	flags.StringVar(&w.file, "file", "", "journal `FILE`, for example a copy")
 	flags.BoolVar(&w.json, "json", false, "print JSON, one object a line")
-	cmd.AddCommand(newList(w), newShow(w), newVerify(w), newExport(w))
+	cmd.AddCommand(newList(w), newShow(w), newVerify(w), newExport(w), newBackup(w), newRestore(w), newRepair(w))
 	return cmd
 }
 
