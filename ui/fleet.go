@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -15,7 +16,8 @@ import (
 const (
 	notSeen   = 10 * time.Minute
 	owedLong  = 15 * time.Minute
-	rowsShown = 500 // kiosks in the table; those that need attention come first
+	backupOld = 26 * time.Hour // a daily one was missed
+	rowsShown = 500            // kiosks in the table; those that need attention come first
 )
 
 // fleetPage shows a Fleet to an operator: all kiosks, or one.
@@ -43,6 +45,7 @@ type fleetView struct {
 	Attention int
 	Owed      int
 	Rewrites  int
+	Cases     []FleetCase
 	Asked     string // the kiosk that was asked for
 }
 
@@ -52,7 +55,7 @@ func (p *fleetPage) view(asked string) fleetView {
 	if now.IsZero() {
 		now = time.Now()
 	}
-	v := fleetView{Total: len(s.Kiosks), Asked: asked}
+	v := fleetView{Total: len(s.Kiosks), Asked: asked, Cases: s.Cases[:min(len(s.Cases), rowsShown)]}
 	for _, k := range s.Kiosks {
 		f := judge(k, now)
 		if k.LinkUp {
@@ -99,6 +102,11 @@ func judge(k Kiosk, now time.Time) fleetKiosk {
 	mark(k.Unresolved > 0, "unresolved")
 	mark(f.Bad > 0, "devices")
 	mark(!k.ChainOK, "journal")
+	mark(k.Recovering, "recovering")
+	if kept := k.Kept; kept != nil {
+		mark(kept.VerifyFailed || kept.BackupFailed || kept.TidyFailed || kept.RestoredStart, "kept")
+		mark(kept.Backup.IsZero() || now.Sub(kept.Backup) > backupOld, "backup")
+	}
 	return f
 }
 
@@ -106,7 +114,7 @@ func judge(k Kiosk, now time.Time) fleetKiosk {
 func (p *fleetPage) Frame(view string) hub.Frame {
 	code, asked := splitView(view)
 	v := p.view(asked)
-	ids := []string{"fleet-sum", "fleet"}
+	ids := []string{"fleet-sum", "fleet-cases", "fleet"}
 	if asked != "" {
 		ids = []string{"kiosk"}
 	}
@@ -119,8 +127,31 @@ func (p *fleetPage) Frame(view string) hub.Frame {
 
 func (p *fleetPage) Subscribe(changed func()) (cancel func()) { return p.src.Subscribe(changed) }
 
-// Input: nothing can be pressed here yet.
+// Input takes what an operator decides about a case, if the page offers it.
 func (p *fleetPage) Input(view, who string, in wire.Input) (string, error) {
 	code, _ := splitView(view)
-	return p.theme.words[code].T("told.not-allowed"), fmt.Errorf("%s by %s: %w", in.Do, who, errNotOffered)
+	c := p.theme.words[code]
+	for _, k := range p.src.State().Cases {
+		if k.Sale != in.Sale || !mayDecide(k, in.Do) {
+			continue
+		}
+		err := p.src.Do(FleetAction{Sale: in.Sale, Name: in.Do, Who: who})
+		if say, err := told(c, err); err == nil || errors.Is(err, hub.ErrStale) || hasWords(c, err) {
+			return say, err
+		}
+		return c.T("told.not-now"), err // the log has the reason
+	}
+	return c.T("told.not-allowed"), fmt.Errorf("%s by %s: %w", in.Do, who, errNotOffered)
+}
+
+// mayDecide says whether a button is offered: no money goes back while a write
+// may have been done.
+func mayDecide(k FleetCase, do string) bool {
+	switch do {
+	case FleetReturn:
+		return !k.InDoubt && !k.Working && k.Origin != "remote"
+	case FleetDecide:
+		return !k.Working
+	}
+	return false
 }

@@ -21,12 +21,17 @@ type Desk interface {
 type DeskState struct {
 	Rev    uint64 // changes whenever an action may mean something else
 	Kiosk  string
+	Place  string // where it stands
 	HostUp bool
-	Reader DeviceState // the desk reader
-	Open   []OpenSale  // oldest first: what is unfinished here
-	Card   *DeskCard   // on the desk reader, nil if none
-	Busy   string      // name of the action that is running, "" if none
-	Result *DeskResult // of the last action, nil if none
+	// Recovering: the journal was restored from a backup; nothing can be done
+	// about what is open before the host has confirmed it.
+	Recovering bool
+	Hotline    string      // on slips
+	Reader     DeviceState // the desk reader
+	Open       []OpenSale  // oldest first: what is unfinished here
+	Card       *DeskCard   // on the desk reader, nil if none
+	Busy       string      // name of the action that is running, "" if none
+	Result     *DeskResult // of the last action, nil if none
 }
 
 // Where an open sale stands: keys [desk.state.KEY].

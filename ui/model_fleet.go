@@ -10,12 +10,62 @@ import (
 type Fleet interface {
 	State() FleetState
 	Subscribe(changed func()) (cancel func())
+	// Do takes what an operator pressed about a case. A refusal with words is a
+	// *Told; a case that has changed meanwhile is ErrStale.
+	Do(FleetAction) error
+}
+
+// FleetAction is what an operator pressed. The page fills Who from the login.
+type FleetAction struct {
+	Sale string
+	Name string
+	Who  string
+}
+
+// What two operators may decide about a case, one after the other, each with a
+// login of their own: keys [fleet.act.NAME].
+const (
+	FleetReturn = "return" // the money goes back to the bank card
+	FleetDecide = "decide" // settled outside: nothing is written and no money moves any more
+)
+
+// FleetCase is value that the host owns, paid and not known to be on its card.
+// Any kiosk finishes it when the card comes; people may end it.
+type FleetCase struct {
+	Sale       string
+	Claim      string
+	CardNumber string
+	Amount     money.Fen
+	Since      time.Time
+	Kiosk      string // that had it, "" if it was paid elsewhere
+	Origin     string // remote, lost or handed-over: keys [fleet.origin.KEY]
+	Disputed   bool   // the bank and the kiosk contradict each other
+	InDoubt    bool   // a write of it may have been done: no money goes back
+	Working    bool   // a kiosk is working on it now
+	Proposal   string // an action that one person has proposed, "" if none
+	ProposedBy string
+}
+
+// Kept is how a kiosk keeps its journal. A zero time means not yet.
+type Kept struct {
+	Verified      time.Time // the whole journal was read
+	VerifiedSeq   uint64    // so many entries
+	VerifyFailed  bool
+	Backup        time.Time // of all directories, the one that is furthest behind
+	BackupSeq     uint64
+	BackupFailed  bool
+	ArchivedSeq   uint64 // entries up to here are in archives
+	Bytes         int64  // size of the file
+	FreePercent   int    // of its pages
+	TidyFailed    bool   // archiving or compacting
+	RestoredStart bool   // a damaged journal was set aside at this start and a backup restored
 }
 
 // FleetState is every kiosk that the host knows.
 type FleetState struct {
 	Kiosks []Kiosk
-	Now    time.Time // the host's clock; the zero time means time.Now
+	Cases  []FleetCase // oldest first
+	Now    time.Time   // the host's clock; the zero time means time.Now
 }
 
 // Kiosk is one kiosk as the host knows it. A zero time means never.
@@ -34,6 +84,8 @@ type Kiosk struct {
 	JournalSeq   uint64
 	Epoch        string // hex
 	ChainOK      bool
+	Kept         *Kept  // nil: not told
+	Recovering   bool   // restored from a backup, and the host has not confirmed what is open
 	ChainNote    string // what is wrong with the chain, and since which entry
 	Screen       ScreenName
 	Devices      []DeviceState

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"buka/ui"
 	"buka/ui/sample"
@@ -172,4 +173,33 @@ func (h *house) signedIn(t *testing.T, page string) *http.Client {
 		t.Fatal(page, status)
 	}
 	return c
+}
+
+// What only people can end is on the operator's page, and so are damage and
+// restore; a button that may not be pressed does nothing.
+func TestOperatorSeesCasesAndKeeping(t *testing.T) {
+	h := newHouse(t, "")
+	c := h.signedIn(t, "operator")
+	_, body := h.get(t, c, "/operator?lang=en")
+	for _, want := range []string{"Cases for people", "C0C0-C0C0", "mei proposes", "Not while a write may have been done", "restored, not confirmed", "Verified backup"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the operator's page does not say %q", want)
+		}
+	}
+	_, body = h.get(t, c, "/operator?kiosk=K-0018&lang=en")
+	for _, want := range []string{"sells nothing", "Verified as a whole", "set aside", "18 % of its pages free", "41.0 MiB", "00aa9ab1e2d34c5f"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the kiosk's page does not say %q", want)
+		}
+	}
+	ws := open(t, h, c.Jar, "/operator/ws?lang=en")
+	next(t, ws)
+	press(t, ws, wire.Input{Sale: "9B3XW5V8Y2H4J6K1", Do: "return"}) // a write of it is in doubt
+	press(t, ws, wire.Input{Sale: "7H7H7H7H7H7H7H7H", Do: "return"}) // paid elsewhere
+	press(t, ws, wire.Input{Sale: "C0C0C0C0C0C0C0C0", Do: "return"})
+	for end := time.Now().Add(30 * time.Second); len(h.fleet.Actions()) == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	}
+	if a := h.fleet.Actions(); len(a) != 1 || a[0].Sale != "C0C0C0C0C0C0C0C0" || a[0].Who == "" {
+		t.Errorf("%+v", a)
+	}
 }

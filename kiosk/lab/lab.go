@@ -79,6 +79,10 @@ type Lab struct {
 	used    map[string]bool        // fields where a card of ours lay and the reader may still show it
 	seen    map[topup.Place]uint64 // the last presence of a card that the core took in
 	cutAt   string
+
+	kioskOff   atomic.Int64 // its clock minus the true time
+	kioskJumps atomic.Bool
+
 	onShown func(string)
 	hostHow string
 	hostArg string
@@ -309,7 +313,14 @@ func (l *Lab) dialSwitch(ctx context.Context) (net.Conn, error) {
 func (l *Lab) changed() { l.faces.tell() }
 
 // Fleet is the operator's page over the host, whichever is running.
-func (l *Lab) Fleet(ctx context.Context) ui.Fleet { return operator.New(ctx, l.Side, l.log) }
+func (l *Lab) Fleet(ctx context.Context) ui.Fleet {
+	return operator.New(ctx, l.Side, l.log).WithHost(func() operator.Ledger {
+		if h := l.Host(); h != nil {
+			return h
+		}
+		return nil
+	})
+}
 
 // Close ends everything.
 func (l *Lab) Close() error {

@@ -71,7 +71,7 @@ func (d *desk) Do(a ui.DeskAction) error {
 
 func (s *Station) deskState(state topup.State) ui.DeskState {
 	c := state.Live.Desk
-	st := ui.DeskState{Kiosk: s.cfg.Kiosk, HostUp: state.Live.HostUp, Reader: s.deskReader(state)}
+	st := ui.DeskState{Kiosk: s.cfg.Kiosk, Place: s.cfg.Place, Hotline: s.cfg.Hotline, Recovering: state.Durable.Unconfirmed, HostUp: state.Live.HostUp, Reader: s.deskReader(state)}
 	for _, sale := range state.Durable.InOrder() {
 		if sale.Pay == topup.PayNone || sale.Pay == topup.PayStarted || sale.Pay == topup.PayDeclined {
 			continue

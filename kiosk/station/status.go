@@ -11,7 +11,7 @@ func (s *Station) heartbeat() fleetlink.Heartbeat {
 	state, failed := s.engine.State()
 	d := state.Durable
 	h := fleetlink.Heartbeat{
-		Version: s.parts.Version, Owed: d.Owed(), OpenRewrites: d.Rewrites(), Screen: string(s.screen().Name), Sales: d.Opened,
+		Version: s.parts.Version, Place: s.cfg.Place, Owed: d.Owed(), OpenRewrites: d.Rewrites(), Screen: string(s.screen().Name), Sales: d.Opened,
 	}
 	if d.Unconfirmed {
 		h.Recovering = "restored: " + d.RestoredWhy
@@ -24,7 +24,6 @@ func (s *Station) heartbeat() fleetlink.Heartbeat {
 			h.OldestOwedMS = at.UnixMilli()
 		}
 	}
-	h.Kept = s.keeper.told()
 	h.Kept = s.keeper.told()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -73,7 +73,7 @@ func run(ctx context.Context, out io.Writer, cfg Config) (err error) {
 	if err != nil {
 		return err
 	}
-	view := operator.New(ctx, func() *fleetside.Side { return side }, log)
+	view := operator.New(ctx, func() *fleetside.Side { return side }, log).WithHost(func() operator.Ledger { return h })
 	pages, err := ui.OperatorHandler(ui.Options{Fleet: view, FleetLogin: gate, Hosts: cfg.Hosts, Logger: log})
 	if err != nil {
 		return err

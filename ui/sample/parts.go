@@ -201,8 +201,24 @@ func (d *Desk) Actions() []ui.DeskAction {
 // Fleet shows whatever state it is set to.
 type Fleet struct {
 	news
-	mu    sync.Mutex
-	state ui.FleetState
+	mu      sync.Mutex
+	state   ui.FleetState
+	actions []ui.FleetAction
+}
+
+// Do implements ui.Fleet.
+func (f *Fleet) Do(a ui.FleetAction) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.actions = append(f.actions, a)
+	return nil
+}
+
+// Actions are what was pressed so far.
+func (f *Fleet) Actions() []ui.FleetAction {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]ui.FleetAction(nil), f.actions...)
 }
 
 // Set changes the state.

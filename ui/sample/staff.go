@@ -86,11 +86,23 @@ func FleetState() ui.FleetState {
 	}
 	bad := append([]ui.DeviceState(nil), good...)
 	bad[2] = ui.DeviceState{Role: "pinpad", Name: "ttyUSB0", State: "down", Code: "pinpad-missing", Since: now.Add(-21 * time.Minute)}
-	return ui.FleetState{Now: now, Kiosks: []ui.Kiosk{
+	kept := func(age time.Duration) *ui.Kept {
+		return &ui.Kept{Verified: now.Add(-40 * time.Minute), VerifiedSeq: 12870, Backup: now.Add(-age), BackupSeq: 12866, ArchivedSeq: 8192, Bytes: 41 << 20, FreePercent: 18}
+	}
+	restored := kept(26 * time.Minute)
+	restored.RestoredStart = true
+	cases := []ui.FleetCase{
+		{Sale: "9B3XW5V8Y2H4J6K1", Claim: "9B3X-W5V8", CardNumber: "3105170010170907992", Amount: 2000, Since: now.Add(-50 * time.Hour), Kiosk: "K-0018",
+			Origin: "handed-over", InDoubt: true},
+		{Sale: "C0C0C0C0C0C0C0C0", Claim: "C0C0-C0C0", CardNumber: "3105170010170908008", Amount: 10000, Since: now.Add(-26 * time.Hour), Kiosk: "K-0030",
+			Origin: "lost", Proposal: ui.FleetReturn, ProposedBy: "mei"},
+		{Sale: "7H7H7H7H7H7H7H7H", Claim: "7H7H-7H7H", CardNumber: "3105170010170907984", Amount: 3000, Since: now.Add(-2 * time.Hour), Origin: "remote"},
+	}
+	return ui.FleetState{Now: now, Cases: cases, Kiosks: []ui.Kiosk{
 		{ID: "K-0017", Place: "Xujiahui, hall 2", Version: "0.2.0", LinkUp: true, LastSeen: now.Add(-3 * time.Second), LastSync: now.Add(-8 * time.Second),
-			JournalSeq: 12873, ChainOK: true, Epoch: "5f0c9ab1e2d34c5f", Devices: good, Screen: ui.ScreenIdle, Recent: journal},
+			JournalSeq: 12873, ChainOK: true, Kept: kept(26 * time.Minute), Epoch: "5f0c9ab1e2d34c5f", Devices: good, Screen: ui.ScreenIdle, Recent: journal},
 		{ID: "K-0018", Place: "Xujiahui, hall 3", Version: "0.2.0", LinkUp: true, LastSeen: now.Add(-5 * time.Second), LastSync: now.Add(-8 * time.Second),
-			Owed: 1, OldestOwed: now.Add(-40 * time.Minute), OpenRewrites: 1, Unresolved: 1, JournalSeq: 9911, ChainOK: true, Epoch: "00aa9ab1e2d34c5f",
+			Owed: 1, OldestOwed: now.Add(-40 * time.Minute), OpenRewrites: 1, Unresolved: 1, JournalSeq: 9911, ChainOK: true, Kept: restored, Recovering: true, Epoch: "00aa9ab1e2d34c5f",
 			Devices: bad, Screen: ui.ScreenOffline, Recent: journal,
 			Rewrites: []ui.Rewrite{{Sale: "4Q7ZK1M2N8P3R5T6", Claim: "4Q7Z-K1M2", CardNumber: "3105170010170907984", Amount: 5000,
 				Since: now.Add(-47 * time.Minute), State: ui.OpenUnknown, Origin: "torn", Owner: "K-0018"}}},

@@ -21,6 +21,7 @@ type Heartbeat struct {
 	Sales        uint64    `cbor:"14,keyasint" json:"sales"`                       // since the epoch began
 	Recovering   string    `cbor:"15,keyasint,omitempty" json:"recovering"`        // why the journal was restored, until the host has confirmed it
 	Kept         *Kept     `cbor:"16,keyasint,omitempty" json:"kept,omitempty"`    // how the journal is kept; nil from an older kiosk
+	Place        string    `cbor:"17,keyasint,omitempty" json:"place,omitempty"`   // where it stands
 }
 
 // Kept is how a kiosk keeps its journal: the last time each was done, and what
@@ -52,7 +53,7 @@ type Device struct {
 // devices beyond MaxDevices left out: a heartbeat is sent rather than refused.
 func (h Heartbeat) Encode() ([]byte, error) {
 	h.MsgVersion = Version
-	h.Version, h.Screen, h.Recovering = Clip(h.Version), Clip(h.Screen), Clip(h.Recovering)
+	h.Version, h.Screen, h.Recovering, h.Place = Clip(h.Version), Clip(h.Screen), Clip(h.Recovering), Clip(h.Place)
 	if len(h.Devices) > MaxDevices {
 		h.Devices = h.Devices[:MaxDevices]
 	}
@@ -114,6 +115,9 @@ func (h Heartbeat) check() error {
 		return err
 	}
 	if err := checkText("screen", h.Screen); err != nil {
+		return err
+	}
+	if err := checkText("place", h.Place); err != nil {
 		return err
 	}
 	return CheckKiosk(h.Kiosk)

@@ -20,6 +20,7 @@ import (
 type Kiosk struct {
 	Name          string
 	Version       string
+	Place         string    // where it says that it stands
 	Epoch         string    // hex; of the last heartbeat, or else the newest here
 	Up            bool      // heard within the time that Config.Absent gives
 	LastSeen      time.Time // host clock; zero: never
@@ -33,7 +34,8 @@ type Kiosk struct {
 	SaysOpen      int
 	SaysUnknown   int
 	SaysSales     uint64
-	Recovering    string // its journal was restored, why, and this host has not confirmed it yet; empty: it is well
+	Recovering    string         // its journal was restored, why, and this host has not confirmed it yet; empty: it is well
+	Kept          *fleetmsg.Kept // how its journal is kept; nil: it has not said. Not to be changed
 	Screen        string
 	Devices       []fleetmsg.Device
 	ClockOffset   time.Duration // kiosk clock minus host clock at the last heartbeat, about
@@ -128,7 +130,8 @@ func (s *Side) said(name string) Kiosk {
 	k.Epoch = hex.EncodeToString(h.Epoch)
 	k.Version, k.SaysTail, k.SaysMark = h.Version, h.TailSeq, h.MarkSeq
 	k.SaysOwed, k.SaysOpen, k.SaysUnknown, k.SaysSales = h.Owed, h.OpenRewrites, h.Unknown, h.Sales
-	k.Recovering = h.Recovering
+	k.Place = h.Place
+	k.Recovering, k.Kept = h.Recovering, h.Kept
 	k.OldestOwed, k.Screen, k.Devices = moment(h.OldestOwedMS), h.Screen, slices.Clone(h.Devices)
 	if h.AtMS != 0 && !p.seen.IsZero() {
 		k.ClockOffset = time.Duration(h.AtMS-p.seen.UnixMilli()) * time.Millisecond

@@ -1,5 +1,7 @@
 // Package operator shows the fleet half of the host as the operator's page
-// wants it. It reads; it changes nothing. A page that is asked often does not
+// wants it. It reads; the one thing that it changes is what two people decide
+// about a rewrite that the host owns. A proposal is kept in memory: after a
+// restart of the host it is made again. A page that is asked often does not
 // ask the database as often.
 package operator
 
@@ -9,6 +11,8 @@ import (
 	"sync"
 	"time"
 
+	"buka/internal/entry"
+	"buka/sync/fleetlink/fleetmsg"
 	"buka/sync/host/fleetside"
 	"buka/ui"
 )
@@ -22,7 +26,9 @@ type View struct {
 	last ui.FleetState
 	subs map[int]func()
 	next int
-	stop context.CancelFunc
+
+	host      func() Ledger // nil: the host's own rewrites are not shown
+	proposals map[entry.SaleID]proposal
 }
 
 var _ ui.Fleet = (*View)(nil)
@@ -32,7 +38,7 @@ const queries = 3 * time.Second
 
 // New watches the side that the function gives, until ctx ends.
 func New(ctx context.Context, side func() *fleetside.Side, log *slog.Logger) *View {
-	v := &View{side: side, log: log, subs: map[int]func(){}}
+	v := &View{side: side, log: log, subs: map[int]func(){}, proposals: map[entry.SaleID]proposal{}}
 	go v.watch(ctx)
 	return v
 }
@@ -109,7 +115,7 @@ func (v *View) State() ui.FleetState {
 		v.log.Warn("no news of the fleet", "err", err)
 		return v.stale()
 	}
-	st := ui.FleetState{Now: time.Now()}
+	st := ui.FleetState{Now: time.Now(), Cases: v.cases(ctx)}
 	for _, k := range kiosks {
 		shown := kiosk(k)
 		if d, err := side.KioskDetail(ctx, k.Name); err == nil {
@@ -136,10 +142,11 @@ func (v *View) stale() ui.FleetState {
 
 func kiosk(k fleetside.Kiosk) ui.Kiosk {
 	out := ui.Kiosk{
-		ID: k.Name, Version: k.Version, LinkUp: k.Up, LastSeen: k.LastSeen, LastSync: k.LastSync, Owed: k.SaysOwed, OldestOwed: k.OldestOwed,
+		ID: k.Name, Place: k.Place, Version: k.Version, LinkUp: k.Up, LastSeen: k.LastSeen, LastSync: k.LastSync, Owed: k.SaysOwed, OldestOwed: k.OldestOwed,
 		Unshipped: k.Unshipped, OpenRewrites: len(k.Open), Unresolved: k.SaysUnknown, JournalSeq: k.Committed, Epoch: k.Epoch,
 		ChainOK: k.Conflict == "", ChainNote: k.Conflict, Screen: ui.ScreenName(k.Screen),
 	}
+	out.Recovering, out.Kept = k.Recovering != "", kept(k.Kept)
 	for _, d := range k.Devices {
 		state := "ok"
 		if !d.OK {
@@ -157,6 +164,25 @@ func kiosk(k fleetside.Kiosk) ui.Kiosk {
 		})
 	}
 	return out
+}
+
+// kept says how a kiosk keeps its journal. Errors' texts stay in the log.
+func kept(k *fleetmsg.Kept) *ui.Kept {
+	if k == nil {
+		return nil
+	}
+	return &ui.Kept{
+		Verified: moment(k.VerifiedMS), VerifiedSeq: k.VerifiedSeq, VerifyFailed: k.VerifyErr != "", Backup: moment(k.BackupMS), BackupSeq: k.BackupSeq,
+		BackupFailed: k.BackupErr != "", ArchivedSeq: k.Archived, Bytes: k.Bytes, FreePercent: k.FreePercent, TidyFailed: k.TidyErr != "",
+		RestoredStart: k.Restored != "",
+	}
+}
+
+func moment(ms int64) time.Time {
+	if ms == 0 {
+		return time.Time{}
+	}
+	return time.UnixMilli(ms)
 }
 
 // stages turns the host's words into those of the page.
