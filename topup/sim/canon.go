@@ -177,9 +177,10 @@ func (c *canon) sale(s *topup.Sale) {
 	}
 	c.text(s.Proposal)
 	c.text(s.ProposedBy)
-	settled := settled(s) && !c.whole
-	if !settled {
-		c.slot(card, s.Slot)
+	if c.whole || !settled(s) {
+		if c.whole || s.Pay != topup.PayNone { // a payment names the slot
+			c.slot(card, s.Slot)
+		}
 		c.int(min(int(s.Attempts), int(c.w.loop.Core.Rules.Writes)))
 		if c.whole || s.Write != topup.WriteNone && s.Write != topup.WriteRefused && s.Write != topup.WriteDisproven {
 			c.attempt(s.Attempt)
@@ -193,13 +194,20 @@ func (c *canon) sale(s *topup.Sale) {
 	c.int(len(s.OweVoids))
 	for _, v := range s.OweVoids {
 		c.stan(v.STAN)
-		if settled {
-			c.bool(c.w.truthOf(s.ID).loaded == string(v.Attempt.Random))
-		} else {
-			c.attempt(v.Attempt)
-		}
+		c.void(s.ID, v.Attempt)
 	}
 	c.duties(s)
+}
+
+// void writes an authorisation that will not be used. Of a sale that asks for no
+// other, the host's answer is the same whatever its ledger has; only whether it
+// was used all the same is looked at.
+func (c *canon) void(id entry.SaleID, a entry.Attempt) {
+	if c.whole || c.mayAsk(id) {
+		c.attempt(a)
+		return
+	}
+	c.bool(c.w.truthOf(id).loaded == string(a.Random))
 }
 
 // duties: what is being sent of what is owed. How often it was in vain matters

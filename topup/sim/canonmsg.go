@@ -79,7 +79,7 @@ func (c *canon) send(q topup.Send) {
 	case topup.Void:
 		for _, v := range q.Sale.OweVoids {
 			if v.STAN == q.Duty.STAN {
-				c.attempt(v.Attempt)
+				c.void(q.Duty.Sale, v.Attempt)
 			}
 		}
 	}

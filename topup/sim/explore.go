@@ -15,7 +15,7 @@ type Bound struct {
 	Whole  bool // every field counts (canon.go), for comparison
 	Raw    bool // a violation's history is not made short, nor told
 
-	visit func(*World) // each new state, for tests
+	met func(w *World, first bool) // each state that is reached, for tests
 }
 
 // Visit is what a search found.
@@ -81,11 +81,13 @@ func (s *search) begin() *World {
 // enter says whether a state is new, and then checks it.
 func (s *search) enter(w *World) bool {
 	s.c.write(w)
-	if !s.seen.add(s.c.name(w)) {
-		return false
+	first := s.seen.add(s.c.name(w))
+	if s.b.met != nil {
+		s.b.met(w, first)
+		s.c.write(w)
 	}
-	if s.b.visit != nil {
-		s.b.visit(w)
+	if !first {
+		return false
 	}
 	if err := s.comesToRest(w); err != nil {
 		w.fail(err)
