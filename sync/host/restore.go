@@ -42,7 +42,7 @@ func (h *Host) Restored(ctx context.Context, tx *sql.Tx, q fleetmsg.RestoreQuery
 		if err != nil {
 			return answer, err
 		}
-		f, err := h.fact(ctx, tx, sale, q.Terminal)
+		f, err := h.fact(ctx, tx, sale)
 		if err != nil {
 			return answer, err
 		}
@@ -80,9 +80,6 @@ func (h *Host) takeForgotten(ctx context.Context, tx *sql.Tx, q fleetmsg.Restore
 		return 0, err
 	}
 	for _, r := range mine {
-		if slices.Contains(q.Open, r.Sale) {
-			continue
-		}
 		if err := handBack(ctx, tx, r.Sale); err != nil {
 			return 0, err
 		}
@@ -166,7 +163,7 @@ func (h *Host) uncredited(ctx context.Context, tx *sql.Tx, at string) ([]forgott
 }
 
 // fact is what the ledgers say about one sale.
-func (h *Host) fact(ctx context.Context, tx *sql.Tx, sale entry.SaleID, terminal string) (entry.HostFact, error) {
+func (h *Host) fact(ctx context.Context, tx *sql.Tx, sale entry.SaleID) (entry.HostFact, error) {
 	f := entry.HostFact{Sale: sale}
 	var err error
 	if f.Credited, err = h.credited(ctx, tx, sale); err != nil {
@@ -176,8 +173,8 @@ func (h *Host) fact(ctx context.Context, tx *sql.Tx, sale entry.SaleID, terminal
 	if err != nil {
 		return f, err
 	}
-	if own != nil { // only who holds it goes on with it
-		f.Paid, f.Slot, f.Owned = own.Amount, own.Slot, own.State != "open" || own.Holder != terminal
+	if own != nil { // also one that the kiosk was working on: its journal may know it as its own sale
+		f.Paid, f.Slot, f.Owned = own.Amount, own.Slot, true
 	} else if err := payFact(ctx, tx, &f); err != nil {
 		return f, err
 	}
