@@ -217,22 +217,22 @@ func (w *World) onConfirmRestore(c topup.ConfirmRestore, how Fault) {
 	e := topup.RestoreAnswered{OK: true, Facts: entry.RestoreConfirmed{LastSTAN: t.top}}
 	t.batch, t.lastSTAN = t.batch+1, 0
 	for i := range h.rewrites { // what it was working on is the host's again
-		if r := &h.rewrites[i]; r.holder == w.index && !slices.Contains(c.Open, r.Sale) {
-			f := h.fact(r.Sale, w.index)
+		if r := &h.rewrites[i]; r.holder == w.index {
+			f := h.fact(r.Sale)
 			if r.holder = -1; f.Load != nil && !f.Voided {
 				r.Attempt = f.Load
 			}
 		}
 	}
 	for _, id := range c.Open {
-		e.Facts.Sales = append(e.Facts.Sales, h.fact(id, w.index))
+		e.Facts.Sales = append(e.Facts.Sales, h.fact(id))
 	}
 	for _, p := range h.payments {
 		if p.reversed || p.key.kiosk != w.index || slices.Contains(c.Open, p.sale) || slices.Contains(h.confirmed, p.sale) ||
 			slices.Contains(h.closed, p.sale) || h.owns(p.sale) {
 			continue
 		}
-		f := h.fact(p.sale, w.index)
+		f := h.fact(p.sale)
 		r := rewrite{topup.Remote{Sale: p.sale, Card: w.cards[w.truthOf(p.sale).card].id, Amount: p.amount, Slot: f.Slot, Origin: "lost"}, -1}
 		if f.Load != nil && !f.Voided {
 			r.Attempt = f.Load
@@ -246,9 +246,8 @@ func (w *World) onConfirmRestore(c topup.ConfirmRestore, how Fault) {
 
 // fact is what the ledgers say of a sale. Of its authorisations only the newest
 // can have been written: the older ones end.
-func (h *host) fact(id entry.SaleID, kiosk int) entry.HostFact {
-	r := h.rewrite(id)
-	f := entry.HostFact{Sale: id, Owned: r != nil && r.holder != kiosk, Closed: slices.Contains(h.closed, id), Credited: slices.Contains(h.confirmed, id)}
+func (h *host) fact(id entry.SaleID) entry.HostFact {
+	f := entry.HostFact{Sale: id, Owned: h.owns(id), Closed: slices.Contains(h.closed, id), Credited: slices.Contains(h.confirmed, id)}
 	for _, p := range h.payments {
 		switch {
 		case p.sale != id:
