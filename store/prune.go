@@ -25,7 +25,7 @@ type ArchivePolicy struct {
 
 const (
 	archiveMost = 1 << 15 // entries of one archive
-	pruneMost   = 1 << 12 // entries that one commit removes: appends wait for so long
+	pruneMost   = 1 << 10 // entries that one commit removes: appends wait for so long
 )
 
 // Archive moves old entries to compressed files beside the journal and gives
