@@ -14,6 +14,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/crypto/bcrypt"
+
 	"buka/cardio/reader"
 	"buka/cardio/reader/pcscd"
 	"buka/internal/entry"
@@ -201,8 +203,12 @@ func (l *Lab) StartHost(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("host: %w", err)
 	}
+	hash, err := bcrypt.GenerateFromPassword([]byte(l.fleetPassword), bcrypt.MinCost) // as a real host's configuration has it
+	if err != nil {
+		return errors.Join(fmt.Errorf("the kiosk's password: %w", err), h.Close())
+	}
 	side, err := fleetside.Start(ctx, fleetside.Config{
-		DB: h.DB(), Write: h.Write, Passed: h.Passed, Ledger: h.Ledger(), Absent: 6 * time.Second, Listen: l.listen.fleet, Kiosks: map[string]string{l.opts.Kiosk: l.fleetPassword}, Log: l.log,
+		DB: h.DB(), Write: h.Write, Passed: h.Passed, Ledger: h.Ledger(), Absent: 6 * time.Second, Listen: l.listen.fleet, Kiosks: map[string]string{l.opts.Kiosk: string(hash)}, Log: l.log,
 	})
 	if err != nil {
 		return errors.Join(fmt.Errorf("fleet side of the host: %w", err), h.Close())

@@ -13,6 +13,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"golang.org/x/crypto/bcrypt"
 
 	"buka/sync/fleetlink/fleetmsg"
 )
@@ -43,7 +44,11 @@ func startBroker(addr string, kiosks map[string]string, tlsConfig *tls.Config, l
 		port = server.RANDOM_PORT
 	}
 	password := rand.Text()
-	users, err := accounts(kiosks, password)
+	own, err := bcrypt.GenerateFromPassword([]byte(password), bcrypt.MinCost) // 130 random bits need no slow hash
+	if err != nil {
+		return nil, fmt.Errorf("fleet server: our own password: %w", err)
+	}
+	users, err := accounts(kiosks, string(own))
 	if err != nil {
 		return nil, err
 	}
@@ -88,8 +93,10 @@ func startBroker(addr string, kiosks map[string]string, tlsConfig *tls.Config, l
 	return b, nil
 }
 
-func accounts(kiosks map[string]string, password string) ([]*server.User, error) {
-	users := []*server.User{{Username: hostUser, Password: password}}
+// accounts gives the names that may enter. The server warns of a kiosk's password
+// that is in clear in the configuration, and rightly so.
+func accounts(kiosks map[string]string, own string) ([]*server.User, error) {
+	users := []*server.User{{Username: hostUser, Password: own}}
 	for name, secret := range kiosks {
 		if err := fleetmsg.CheckKiosk(name); err != nil {
 			return nil, err
