@@ -68,8 +68,17 @@ type watched struct {
 // Process answers as the card does.
 func (c *watched) Process(cmd []byte) []byte {
 	c.w.event("command")
+	if virtual.IsCredit(cmd) {
+		c.w.event("write")
+		if kill := c.w.tears(); kill != nil {
+			c.Purse.Tear(virtual.Tear{When: virtual.Before, Match: virtual.IsCredit, OnTorn: kill})
+		}
+	}
 	answer := c.Purse.Process(cmd)
 	c.w.event("answer")
+	if virtual.IsCredit(cmd) {
+		c.w.event("written")
+	}
 	return answer
 }
 
@@ -89,6 +98,19 @@ func (w *world) event(name string) {
 	} else {
 		time.AfterFunc(m.later, m.kill)
 	}
+}
+
+// tears gives what kills the kiosk when its write does not reach the card's
+// commit, if that is due.
+func (w *world) tears() func() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	m := w.when
+	if m == nil || m.event != "torn write" {
+		return nil
+	}
+	w.when = nil
+	return m.kill
 }
 
 func (w *world) arm(m *moment) {
@@ -292,13 +314,19 @@ func moments(rng *rand.Rand, kill func()) (m *moment, limit time.Duration) {
 	if rng.IntN(2) == 0 {
 		later = time.Duration(1+rng.IntN(12_000)) * time.Microsecond // the journal is being written
 	}
-	switch rng.IntN(5) {
+	switch rng.IntN(10) {
 	case 0:
 		return &moment{"command", 1 + rng.IntN(20), later, kill}, 6 * time.Second
 	case 1:
 		return &moment{"answer", 1 + rng.IntN(20), later, kill}, 6 * time.Second
 	case 2:
 		return &moment{"message", 1 + rng.IntN(4), later, kill}, 6 * time.Second
+	case 3:
+		return &moment{"write", 1, later / 4, kill}, 6 * time.Second
+	case 4, 5:
+		return &moment{"torn write", 1, 0, kill}, 6 * time.Second
+	case 6, 7:
+		return &moment{"written", 1, later / 4, kill}, 6 * time.Second
 	}
 	return nil, time.Duration(rng.IntN(2500)) * time.Millisecond
 }

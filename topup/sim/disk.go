@@ -13,8 +13,9 @@ type Disk interface {
 	// Append is topup.Journal's. After an error the kiosk restarts; the entries
 	// may be durable or not.
 	Append(bodies ...entry.Body) error
-	// Restart opens the journal anew after an error, or after the power went or
-	// the process was killed, and gives the state that it holds.
+	// Restart opens the journal for the first time, or anew after an error, or
+	// after the power went or the process was killed, and gives the state that it
+	// holds.
 	Restart() (topup.Durable, error)
 }
 
@@ -25,6 +26,16 @@ func DiskFaults() Faults {
 		fs[f] = f != fAppendLost && f != fAppendKept && f != fDiskFull && f != fRestored
 	}
 	return fs
+}
+
+// begin starts the kiosk on what is an empty disk.
+func (k *kiosk) begin(d Disk) {
+	found, err := d.Restart()
+	if err != nil {
+		panic(fmt.Sprintf("a disk that is new: %v", err))
+	}
+	k.store, k.disk = d, found
+	k.loop.State = topup.Replayed(found)
 }
 
 // reopened takes what the disk holds, and holds it against what it must.

@@ -143,7 +143,7 @@ func New(o *Options) *World {
 		k := kiosk{index: i, up: true, disk: topup.New().Durable, loop: topup.Loop{Core: core, State: topup.New()}}
 		k.place[0].card, k.place[1].card = -1, -1
 		if o.NewDisk != nil {
-			k.store = o.NewDisk(i)
+			k.begin(o.NewDisk(i))
 		}
 		if i == 0 {
 			w.kiosk = k
