@@ -7,9 +7,9 @@ DATA ?= data
 
 # Debian packages: to build, to run the demo on the real reader stack, to test.
 BUILD_DEPS := libpcsclite-dev pkg-config
-TEST_DEPS := pcscd vsmartcard-vpcd opensc pcsc-tools chromium fonts-noto-cjk tshark
+TEST_DEPS := pcscd vsmartcard-vpcd opensc pcsc-tools chromium fonts-noto-cjk tshark fuse3
 
-.PHONY: build run test bench explore torture deps-build deps clean
+.PHONY: build run test bench explore torture torture-disk deps-build deps clean
 .NOTPARALLEL:
 
 define install
@@ -59,3 +59,9 @@ explore: build
 # A million sales with all faults, for each of ten seeds.
 torture: build
 	for seed in 1 2 3 4 5 6 7 8 9 10; do ./bin/kiosk torture --sales 1000000 --seed $$seed || exit 1; done
+
+# 2,000 power cuts and every fault of the disk below the real journal, sales over
+# disks that fail, and 500 kills of the real kiosk in the middle of real top-ups.
+torture-disk: deps
+	go test -count=1 -v -timeout 60m ./store/disktest -args -long -cuts 2000 -sales 5000
+	go test -count=1 -v -timeout 60m ./kiosk/killtest -args -kills 500
