@@ -93,3 +93,18 @@ func FuzzParsers(f *testing.F) {
 		parseProof(1, b)
 	})
 }
+
+func FuzzPIN(f *testing.F) {
+	for _, s := range []string{"123456", "12345", "0000", "１２３４", "12345678901234"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, digits string) {
+		p, err := ParsePIN(0, digits)
+		if err != nil {
+			return
+		}
+		if n := len(p.digits); n < 2 || n > 6 || len(digits) < 4 || len(digits) > 12 {
+			t.Fatalf("%q became %d bytes", digits, n)
+		}
+	})
+}

@@ -5,7 +5,6 @@ import (
 	"net"
 	"strconv"
 	"testing"
-	"time"
 
 	"github.com/ebfe/scard"
 
@@ -47,7 +46,7 @@ func BenchmarkMemoryTransmit(b *testing.B) {
 // BenchmarkPCSC has three rows: our transmit, the same command on the bare
 // binding (the floor), and a whole open and close.
 func BenchmarkPCSC(b *testing.B) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
 	defer cancel()
 	unlock, err := pcscd.Lock(ctx)
 	if err != nil {

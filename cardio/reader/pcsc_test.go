@@ -17,7 +17,10 @@ import (
 	"buka/cardio/virtual"
 )
 
-const patience = 60 * time.Second
+const (
+	patience = 60 * time.Second
+	lockWait = 10 * time.Minute // another package may play all its cards first
+)
 
 var noOptions = pcscd.Options{}
 
@@ -25,7 +28,7 @@ var noOptions = pcscd.Options{}
 // none answers. restart ends it and, called again, starts another.
 func service(t *testing.T, o pcscd.Options) (stop func()) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
 	t.Cleanup(cancel)
 	unlock, err := pcscd.Lock(ctx)
 	if err != nil {
@@ -123,7 +126,7 @@ func TestPCSCConforms(t *testing.T) {
 
 func TestPCSCBusy(t *testing.T) {
 	service(t, noOptions)
-	s := watchPCSC(t, reader.Limits{Open: 300 * time.Millisecond})
+	s := watchPCSC(t, reader.Limits{Open: 2 * time.Second})
 	v := slot(t, pcscd.Port0)
 	v.Insert(newPurse(t))
 	until(t, s, "tap", kind(reader.CardPresent, pcscd.Reader0))
@@ -216,7 +219,7 @@ func (s slow) Process(cmd []byte) []byte {
 
 func TestPCSCHang(t *testing.T) {
 	service(t, noOptions)
-	s := watchPCSC(t, reader.Limits{Transmit: 200 * time.Millisecond})
+	s := watchPCSC(t, reader.Limits{Transmit: 2 * time.Second})
 	v, card := slot(t, pcscd.Port0), slow{newPurse(t), make(chan struct{})}
 	v.Insert(card)
 	until(t, s, "tap", kind(reader.CardPresent, pcscd.Reader0))

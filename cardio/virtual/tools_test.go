@@ -35,7 +35,7 @@ var spaces = regexp.MustCompile(`[\s:]+`)
 // TestToolsAgree lets opensc-tool and pcsc_scan, which know nothing of us, look
 // at both virtual cards through a real pcscd.
 func TestToolsAgree(t *testing.T) {
-	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Minute) // others may play all their cards first
 	defer cancel()
 	unlock, err := pcscd.Lock(ctx)
 	if err != nil {
@@ -82,10 +82,19 @@ func TestToolsAgree(t *testing.T) {
 	if !strings.Contains(out, "4F 08 A0 00 00 03 33") {
 		t.Errorf("opensc-tool does not see the bank application:\n%s", out)
 	}
-	scan := strings.ToUpper(spaces.ReplaceAllString(run(t, 5*time.Second, "pcsc_scan", "-c", "-n"), ""))
-	for name, card := range map[string]Program{pcscd.Reader0: purse, pcscd.Reader1: bank} {
-		if !strings.Contains(scan, strings.ToUpper(hex.EncodeToString(card.ATR()))) {
-			t.Errorf("pcsc_scan does not see %s's ATR:\n%s", name, scan)
+	for wait := 5 * time.Second; ; wait *= 2 { // it never ends by itself
+		scan := strings.ToUpper(spaces.ReplaceAllString(run(t, wait, "pcsc_scan", "-c", "-n"), ""))
+		missing := ""
+		for name, card := range map[string]Program{pcscd.Reader0: purse, pcscd.Reader1: bank} {
+			if !strings.Contains(scan, strings.ToUpper(hex.EncodeToString(card.ATR()))) {
+				missing = name
+			}
+		}
+		if missing == "" {
+			break
+		}
+		if wait > time.Minute {
+			t.Fatalf("pcsc_scan does not see %s's ATR:\n%s", missing, scan)
 		}
 	}
 }

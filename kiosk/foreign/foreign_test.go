@@ -291,3 +291,22 @@ func TestAnotherCardTakesItsPlace(t *testing.T) {
 	says(t, p, "other", "0.00")
 	says(t, p, "loads", "0 0.00")
 }
+
+// FuzzOptions: whatever is asked for, it is a card or an error.
+func FuzzOptions(f *testing.F) {
+	for _, s := range []string{Strict, "number=3105170010170907984 balance=1.00 swap=prove away=load:20.00", "swap=-1 drop=-1 tear=x", "=", "pin=zz"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		o, err := ParseOptions(text)
+		if err != nil {
+			return
+		}
+		c, err := newCard(o)
+		if err != nil {
+			t.Fatalf("%q: %v", text, err)
+		}
+		c.answer(unhex(strings.ReplaceAll(selectPurse, " ", "")))
+		c.answer(unhex("0020000003123456"))
+	})
+}

@@ -14,7 +14,7 @@ import (
 // A PC/SC service looks at its readers a few times a second. A card that leaves
 // and another that comes within one look are one presence to it; no person is
 // that fast, but a script is.
-const vacantWait = 3 * time.Second
+const vacantWait = 10 * time.Second
 
 // readerAt names the PC/SC reader of a field.
 func (l *Lab) readerAt(place string) string {

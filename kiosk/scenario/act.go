@@ -18,7 +18,7 @@ var actions = map[string]command{
 	"tap": (*runner).tap, "lay": (*runner).lay, "remove": (*runner).remove, "await": (*runner).await,
 	"choose": (*runner).choose, "pay": (*runner).pay, "pin": (*runner).pin, "press": (*runner).press, "lang": (*runner).lang,
 	"tear": (*runner).tear, "refuse": (*runner).refuse, "use": (*runner).use, "load": (*runner).load,
-	"block": (*runner).block, "unblock": (*runner).block, "limit": (*runner).limit, "replay": (*runner).replay, "host": (*runner).host, "network": (*runner).network, "power": (*runner).power, "desk": (*runner).desk,
+	"block": (*runner).block, "unblock": (*runner).block, "limit": (*runner).limit, "replay": (*runner).replay, "host": (*runner).host, "network": (*runner).network, "power": (*runner).power, "desk": (*runner).desk, "journal": (*runner).journal, "credit": (*runner).credit, "clock": (*runner).kioskClock,
 }
 
 func (r *runner) tap(ctx context.Context, l Line) error {
@@ -276,8 +276,11 @@ func (r *runner) desk(ctx context.Context, l Line) error {
 	if do == "tap" {
 		return r.deskTap(ctx, l.word(2))
 	}
+	if _, needsNoCard := deskAlone[do]; needsNoCard {
+		return r.deskAlone(ctx, l)
+	}
 	if do != ui.DeskProve && do != ui.DeskRewrite && do != ui.DeskWithdraw {
-		return fmt.Errorf("desk tap NAME|prove|rewrite|withdraw: %w", ErrSyntax)
+		return fmt.Errorf("desk tap NAME|prove|rewrite|withdraw|refund|hand-over|decide: %w", ErrSyntax)
 	}
 	var sale entry.SaleID
 	if err := poll(ctx, func() error {

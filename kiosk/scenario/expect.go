@@ -16,6 +16,7 @@ var expectations = map[string]command{
 	"screen": (*runner).expectScreen, "balance": (*runner).expectBalance, "charged": (*runner).expectCharged,
 	"rewrites": (*runner).expectRewrites, "owed": (*runner).expectOwed, "money": (*runner).expectConserved,
 	"synced": (*runner).expectSynced, "journal": (*runner).expectJournal, "reason": (*runner).expectReason,
+	"owned": (*runner).expectOwned, "recovering": (*runner).expectRecovering, "cases": (*runner).expectCases,
 }
 
 // expect asks until it holds, at most 5 s or as long as the line says.
@@ -161,4 +162,60 @@ func (r *runner) expectJournal(ctx context.Context, l Line) error {
 		return errors.New("the kiosk has no power")
 	}
 	return st.Journal().Verify(ctx, nil)
+}
+
+// expectOwned counts the open rewrites of the host.
+func (r *runner) expectOwned(ctx context.Context, l Line) error {
+	h := r.lab.Host()
+	if h == nil {
+		return errors.New("the host is down")
+	}
+	list, err := h.Rewrites(ctx)
+	if err != nil {
+		return err
+	}
+	_, free, err := h.OpenRewrites(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range free { // the kiosk knows those that it may finish, if it can be told
+		if r.lab.Station() != nil && r.lab.Reachable("fleet") && !r.lab.Knows(f.Sale) {
+			return fmt.Errorf("the kiosk has not heard of %s", f.Sale)
+		}
+	}
+	return count(l, len(list))
+}
+
+// expectCases counts the sales here that only people can end.
+func (r *runner) expectCases(_ context.Context, l Line) error {
+	d, err := r.lab.Durable()
+	if err != nil {
+		return err
+	}
+	n := 0
+	for _, s := range d.Sales {
+		if s.Conflict {
+			n++
+		}
+	}
+	return count(l, n)
+}
+
+// expectRecovering holds while the operator's page says that the kiosk was
+// restored and is not confirmed.
+func (r *runner) expectRecovering(ctx context.Context, l Line) error {
+	side := r.lab.Side()
+	if side == nil {
+		return errors.New("the host is down")
+	}
+	kiosks, err := side.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	for _, k := range kiosks {
+		if said := k.Recovering != ""; said != (l.word(1) != "no") {
+			return fmt.Errorf("the operator's page says %q of %s", k.Recovering, k.Name)
+		}
+	}
+	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
 	"time"
 
@@ -18,50 +17,34 @@ import (
 
 func TestMain(m *testing.M) {
 	foreign.Main() // this binary again, as a card
-	code := m.Run()
-	service.end()
-	os.Exit(code)
-}
-
-// service is one pcscd for all tests of the package: vpcd's ports are fixed,
-// and to start it for each script would take longer than the scripts.
-var service pcscService
-
-type pcscService struct {
-	once sync.Once
-	err  error
-	stop []func()
+	os.Exit(m.Run())
 }
 
 const lockWait = 10 * time.Minute // another package may play all its cards first
 
-func (s *pcscService) need(t *testing.T) {
-	t.Helper()
-	s.once.Do(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), lockWait)
-		defer cancel()
-		unlock, err := pcscd.Lock(ctx)
-		if err != nil {
-			s.err = err
-			return
-		}
-		s.stop = append(s.stop, unlock)
-		end, err := pcscd.Ensure(ctx, pcscd.Options{Desk: true})
-		if err != nil {
-			s.err = err
-			return
-		}
-		s.stop = append(s.stop, end)
-	})
-	if s.err != nil {
-		t.Fatal(s.err)
+// TestPCSC is everything behind a real pcscd and vpcd. One service serves all of
+// it: vpcd's ports are fixed, and to start it for each script would take longer
+// than the scripts. Readers and lock are given back before the scripts in memory
+// run, which need neither.
+func TestPCSC(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), lockWait)
+	defer cancel()
+	unlock, err := pcscd.Lock(ctx)
+	if err != nil {
+		t.Fatal(err)
 	}
-}
-
-func (s *pcscService) end() {
-	for i := len(s.stop) - 1; i >= 0; i-- {
-		s.stop[i]()
+	defer unlock()
+	end, err := pcscd.Ensure(ctx, pcscd.Options{Desk: true})
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer end()
+	t.Run("own", ownCards)
+	t.Run("foreign", foreignCards)
+	t.Run("foreign not written", foreignCardNotWritten)
+	t.Run("foreign swapped", foreignCardSwapped)
+	t.Run("foreign flickers", foreignCardFlickers)
+	t.Run("foreign comes and goes", foreignCardComesAndGoes)
 }
 
 func pcscOptions() Options {
@@ -72,9 +55,8 @@ func pcscOptions() Options {
 	return o
 }
 
-// TestPCSC runs scripts of the house's own cards behind a real pcscd and vpcd.
-func TestPCSC(t *testing.T) {
-	service.need(t)
+// ownCards runs scripts of the house's own cards behind a real pcscd and vpcd.
+func ownCards(t *testing.T) {
 	for _, name := range []string{
 		"first-topup", "torn-before", "torn-after", "cut-torn-after", "desk-before", "strict-keep-same-after", "declined", "cut-at-write-started",
 	} {
@@ -88,11 +70,10 @@ func TestPCSC(t *testing.T) {
 
 const lenient = ""
 
-// TestForeignCard tops up a card that is not of this house: another program in
+// foreignCards tops up a card that is not of this house: another program in
 // another process, on the first reader, which knows the field's facts and
 // nothing of ours. The bank card is the house's, on the second reader.
-func TestForeignCard(t *testing.T) {
-	service.need(t)
+func foreignCards(t *testing.T) {
 	for i, c := range []struct {
 		name, script, habits, fate string
 		balance                    string
@@ -135,11 +116,10 @@ const poor = "noppse nolog noprove noslot bare" // can hardly be asked anything
 
 const mixed = "same once 61xx pin=123456"
 
-// TestForeignCardNotWritten: the write was torn before the card's commit, and
+// foreignCardNotWritten: the write was torn before the card's commit, and
 // then something happened that leaves nobody but people to decide. The card was
 // never written, and the money is still held for it.
-func TestForeignCardNotWritten(t *testing.T) {
-	service.need(t)
+func foreignCardNotWritten(t *testing.T) {
 	for i, c := range []struct{ name, habits, fate, balance string }{
 		{"loaded elsewhere", foreign.Strict, "tear=before away=load:20.00", "48.50"},
 		{"loaded elsewhere, lenient", lenient, "tear=before away=load:20.00", "48.50"},
@@ -155,10 +135,9 @@ func TestForeignCardNotWritten(t *testing.T) {
 	}
 }
 
-// TestForeignCardSwapped: another card with the same answer to reset takes the
+// foreignCardSwapped: another card with the same answer to reset takes the
 // place of the first in the middle, and no part of the reader stack can notice.
-func TestForeignCardSwapped(t *testing.T) {
-	service.need(t)
+func foreignCardSwapped(t *testing.T) {
 	for _, c := range []struct{ at, script, more string }{
 		{"8", "flickers", ""}, {"initialize", "flickers", ""}, {"credit", "flickers", ""},
 		{"prove", "torn", "tear=before"}, {"prove", "torn", "tear=after"},
@@ -176,10 +155,9 @@ func TestForeignCardSwapped(t *testing.T) {
 	}
 }
 
-// TestForeignCardFlickers: contact is lost at some command, anywhere in the
+// foreignCardFlickers: contact is lost at some command, anywhere in the
 // sale, for less than pcscd takes to notice it.
-func TestForeignCardFlickers(t *testing.T) {
-	service.need(t)
+func foreignCardFlickers(t *testing.T) {
 	for _, drop := range flickers {
 		t.Run(fmt.Sprint(drop), func(t *testing.T) {
 			card := startForeign(t, fmt.Sprintf("balance=28.50 counter=2 %s drop=%d return=0s", foreign.Strict, drop))
@@ -193,10 +171,9 @@ func TestForeignCardFlickers(t *testing.T) {
 
 var flickers = []int{6, 16, 20} // reading, eligibility, the load
 
-// TestForeignCardComesAndGoes: the card is not there when the kiosk starts, is
+// foreignCardComesAndGoes: the card is not there when the kiosk starts, is
 // taken away after its sale, comes back for another, and is torn at that one.
-func TestForeignCardComesAndGoes(t *testing.T) {
-	service.need(t)
+func foreignCardComesAndGoes(t *testing.T) {
 	card := startForeign(t, "absent balance=28.50 counter=7 return=600ms "+foreign.Strict)
 	person := make(chan struct{})
 	defer func() { <-person }()
@@ -205,13 +182,13 @@ func TestForeignCardComesAndGoes(t *testing.T) {
 	go func() {
 		defer close(person)
 		card.do("return")
-		for deadline := time.Now().Add(30 * time.Second); card.do("loads") == "0 0.00" && time.Now().Before(deadline); {
+		for deadline := time.Now().Add(time.Minute); card.do("loads") == "0 0.00" && time.Now().Before(deadline); {
 			time.Sleep(20 * time.Millisecond)
 		}
 		card.do("tear after")
 		time.Sleep(time.Second) // what a person takes to see it
 		card.do("leave")
-		time.Sleep(time.Second)
+		awaitEmpty(t)
 		card.do("return")
 	}()
 	if err := <-done; err != nil {
@@ -259,13 +236,14 @@ func (c foreignCard) has(balance, loads string) {
 	}
 }
 
-// awaitEmpty waits until the service has noticed that the card is gone: the
-// next test's kiosk begins with an empty reader.
+// awaitEmpty waits until the service has noticed that the card is gone: what
+// comes then is another presence, and the next test's kiosk begins with an empty
+// reader. It may be called while a kiosk watches the reader.
 func awaitEmpty(t *testing.T) {
 	t.Helper()
 	src := reader.NewPCSC(reader.Limits{})
 	defer src.Close()
-	for deadline := time.Now().Add(10 * time.Second); ; {
+	for deadline := time.Now().Add(time.Minute); ; {
 		card, err := src.Open(context.Background(), pcscd.Reader0)
 		if errors.Is(err, reader.ErrNoCard) {
 			return
@@ -274,7 +252,8 @@ func awaitEmpty(t *testing.T) {
 			card.Close()
 		}
 		if time.Now().After(deadline) {
-			t.Fatal("the reader still shows a card: ", err)
+			t.Error("the reader still shows a card: ", err)
+			return
 		}
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -132,7 +132,7 @@ func (r *runner) line(ctx context.Context, l Line) error {
 	if !ok {
 		return fmt.Errorf("no such command: %w", ErrSyntax)
 	}
-	if len(l.Opts) > 0 {
+	if len(l.Opts) > 0 && l.Words[0] != "credit" {
 		return fmt.Errorf("%s has no options: %w", l.Words[0], ErrSyntax)
 	}
 	if !r.waits(l) || r.over {
@@ -225,6 +225,9 @@ func (r *runner) ready(ctx context.Context) error {
 		}
 		if r.lab.Host() != nil && r.lab.Reachable("switch") && !(state.Live.SignedOn && state.Live.HostUp) {
 			return errors.New("not signed on")
+		}
+		if state.Durable.Unconfirmed && r.lab.Host() != nil && r.lab.Reachable("fleet") {
+			return errors.New("the host has not confirmed the restored journal")
 		}
 		return nil
 	})
