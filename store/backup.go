@@ -158,7 +158,9 @@ func (j copyJob) run(ctx context.Context, dir string, keep int) (rep BackupRepor
 		number = newest.Number + 1
 		if newest.Seq == j.tail.seq && j.same(ctx, newest) {
 			rep.Backup, rep.Hash, rep.Same = newest, j.tail.hash, true
-			return rep, nil
+			// It needs none of the archives that are younger, but they need copies.
+			rep.Archives, err = copyArchives(ctx, j.archives, archivesOf(newest.Path), newest.Seq, func(archiveFile) error { return nil })
+			return rep, err
 		}
 	}
 	fresh := filepath.Join(dir, "journal.new")
