@@ -36,7 +36,9 @@ const wait = 3 * time.Second // for each thing that may not answer
 // Examine looks at everything that a configuration names.
 func Examine(ctx context.Context, cfg config.Config) []Finding {
 	var all []Finding
-	all = append(all, disk(cfg), journal(ctx, cfg), clock())
+	all = append(all, disk(cfg), journal(ctx, cfg))
+	all = append(all, backups(cfg)...)
+	all = append(all, clock())
 	all = append(all, readers(ctx, cfg)...)
 	all = append(all, pinpad(cfg), reach(ctx, "switch link", cfg.Switch.Address))
 	if cfg.Fleet.URL != "" {
@@ -84,10 +86,35 @@ func journal(ctx context.Context, cfg config.Config) Finding {
 	}
 	defer s.Close()
 	if err := s.Verify(ctx, nil); err != nil {
-		return bad("journal", "stop the kiosk and keep the file for recovery", "%v", err)
+		return bad("journal", "restart the service: it puts the damaged file aside and restores (docs/operations.md §4)", "%v", err)
 	}
 	n, _ := s.Tail()
-	return good("journal", "%d entries, one unbroken chain", n)
+	st, err := s.Stats()
+	if err != nil {
+		return bad("journal", "stop the kiosk and keep the file for recovery", "%v", err)
+	}
+	return good("journal", "%d entries, one unbroken chain; %d of them in archives; %d MiB, %.0f%% of its pages free", n, st.Archived, st.UsedBytes>>20, 100*st.FreeRatio)
+}
+
+// backups looks at what the journal is backed up to. The newest is not read:
+// `kiosk journal verify --file` does that.
+func backups(cfg config.Config) []Finding {
+	var all []Finding
+	for _, dir := range cfg.BackupDirs() {
+		list, err := store.Backups(dir)
+		every := time.Duration(cfg.Journal.BackupEvery)
+		switch {
+		case err != nil:
+			all = append(all, bad("backup", "give the service's user the right to read and write there", "%v", err))
+		case len(list) == 0:
+			all = append(all, good("backup", "none in %s yet: the running service makes the first one after a minute", dir))
+		case time.Since(list[len(list)-1].At) > 2*every+time.Hour:
+			all = append(all, bad("backup", "look at the log of the service, and for room there", "the newest in %s is of %s", dir, list[len(list)-1].At.Format(time.RFC3339)))
+		default:
+			all = append(all, good("backup", "%d in %s, the newest up to entry %d, of %s", len(list), dir, list[len(list)-1].Seq, list[len(list)-1].At.Format(time.RFC3339)))
+		}
+	}
+	return all
 }
 
 func clock() Finding {
