@@ -4,7 +4,16 @@
 // the one before it; what is read back has been checked against the chain; a
 // file that is damaged, cut, foreign or gone is recognised and named, with what
 // to do about it. It never repairs, truncates or begins anew behind anybody's
-// back, and it never sends or interprets what it keeps.
+// back, and it never sends or interprets what it keeps. Nothing that cannot be
+// read is ever deleted: it is put aside.
+//
+// One chain may lie in several files. Archive moves old entries to compressed
+// files; the anchor, a mark in the journal that its first entry confirms, says
+// where the chain goes on. Backups hold both. Restore puts a chain together
+// from a backup, the archives and what a damaged file still holds, and ends it
+// with an entry that begins a new epoch. Compact writes the file anew. Each of
+// them is safe to kill at any instant: the old file is the journal until the
+// new one was read back and synced.
 //
 // What survives a power cut at any instant: every entry that was acknowledged.
 // The entries of a commit that was under way are there all together or not at
