@@ -13,4 +13,6 @@
 // any sale whose payment has left it. Every so often all is left to come to
 // rest: then the bank has taken exactly what the cards have gained. Neither of
 // the two is asked of the journal.
+//
+// A second test fills the disk under a whole kiosk in the middle of a sale.
 package killtest

@@ -43,6 +43,7 @@ func (c tally) String() string {
 
 // TestKillInTheMiddleOfTopUps: see the package.
 func TestKillInTheMiddleOfTopUps(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t)
 	rng := rand.New(rand.NewPCG(*seed, 9))
 	p := &passenger{page: &page{}, w: w, rng: rand.New(rand.NewPCG(*seed, 10)), buys: true}
