@@ -44,6 +44,9 @@ func run(ctx context.Context) error {
 	if len(os.Args) > 1 && os.Args[1] == "journal" { // only the rows of a long journal
 		return errors.Join(starts(dir), keeping(dir))
 	}
+	if len(os.Args) > 1 && os.Args[1] == "page" { // only the page's row
+		return page(ctx, dir)
+	}
 	ours, bare, err := storebench.AppendRatio(dir, appends)
 	if err != nil {
 		return err
@@ -53,6 +56,9 @@ func run(ctx context.Context) error {
 		return err
 	}
 	row("a journal append", ours.Round(time.Microsecond).String(), float64(ours)/float64(bare), 1.3, "a bare bbolt commit of the same bytes, "+bare.Round(time.Microsecond).String())
+	if err := page(ctx, dir); err != nil {
+		return err
+	}
 	if err := starts(dir); err != nil {
 		return err
 	}
