@@ -74,6 +74,9 @@ func (st *step) cardRead(e CardRead) {
 	case c.Phase == Loading:
 		st.cardForLoad(c, e)
 		return
+	case c.Place == Desk && c.Phase == Finished && c.Session == e.Session && c.Card != nil && c.Card.Card == facts.Card:
+		c.Card, st.touched = &facts, true // as it is after the write
+		return
 	case c.Phase != Reading || c.Session != e.Session:
 		return
 	}

@@ -211,6 +211,9 @@ func (st *step) written(c *Console, id entry.SaleID) {
 			reason = "already-there"
 		}
 		st.last(c, Finished, reason, id)
+		if c.Place == Desk && c.Session != 0 { // what the cashier sees of the card has changed
+			st.do(ReadCard{Place: Desk, Session: c.Session})
+		}
 	}
 	st.flush()
 }

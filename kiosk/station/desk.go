@@ -207,7 +207,7 @@ func deskCard(state topup.State, c topup.Console) *ui.DeskCard {
 			break
 		}
 	}
-	if c.Phase == topup.Finished {
+	if c.Phase == topup.Finished && card.Balance == c.Old { // not read again yet
 		card.Balance = c.Old + c.Amount
 	}
 	return card
