@@ -35,7 +35,7 @@ func (l *Lab) PowerOn() error {
 	defer l.mu.Unlock()
 	st, err := station.Open(cfg, station.Parts{
 		Readers: l.newSource(), DialSwitch: l.dialSwitch, DialFleet: l.toFleet.dial,
-		Log: l.log, Version: l.opts.Version, Appended: l.appended,
+		Log: l.log, Version: l.opts.Version, Appended: l.appended, Clock: l.kioskNow,
 	})
 	if err != nil {
 		return fmt.Errorf("the kiosk does not start: %w", err)
@@ -220,8 +220,17 @@ func (l *Lab) Conserved(ctx context.Context, credited money.Fen) error {
 	for _, p := range purses {
 		credited += p.Balance() - p.before
 	}
-	missing := debits - credited
+	remote, err := h.RemoteAccepted(ctx)
+	if err != nil {
+		return err
+	}
+	missing := debits + remote - credited
 	var open []money.Fen
+	owned, err := h.Rewrites(ctx)
+	if err != nil {
+		return err
+	}
+	here := map[entry.SaleID]bool{}
 	d, err := l.Durable()
 	if err != nil {
 		return err
@@ -229,6 +238,12 @@ func (l *Lab) Conserved(ctx context.Context, credited money.Fen) error {
 	for _, s := range d.InOrder() {
 		if s.Pay != topup.PayNone && s.Pay != topup.PayDeclined && s.Pay != topup.PayReversed {
 			open = append(open, s.Amount)
+			here[s.ID] = true
+		}
+	}
+	for _, r := range owned {
+		if !here[r.Sale] { // else the kiosk has taken it
+			open = append(open, r.Amount)
 		}
 	}
 	if !sumsTo(open, missing) {
