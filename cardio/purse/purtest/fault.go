@@ -136,6 +136,7 @@ type line struct {
 	fired    bool
 	before   []byte
 	commands [][]byte
+	said     map[string][]byte // if not nil: keeps the answers, by command and by header
 }
 
 func (l *line) Transmit(ctx context.Context, cmd []byte) ([]byte, error) {
@@ -150,6 +151,9 @@ func (l *line) Transmit(ctx context.Context, cmd []byte) ([]byte, error) {
 	if l.count != l.hit {
 		answer, err := l.ch.Transmit(ctx, cmd)
 		l.before = answer
+		if l.said != nil && err == nil {
+			l.said[string(cmd)], l.said[string(cmd[:4])] = answer, answer
+		}
 		return answer, err
 	}
 	l.fired = true

@@ -1,14 +1,9 @@
 package purtest
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
-
-	"buka/cardio/purse"
-	"buka/internal/entry"
 )
 
 // maxCommands bounds the commands of one presentation.
@@ -183,121 +178,4 @@ func writeIndex(t testing.TB, h Harness) int {
 	}
 	t.Fatal("no write was seen")
 	return 0
-}
-
-// loadedElsewhere: another authority fills a slot while the write is unknown.
-// A verdict must be true, whatever the host believes about being alone; without
-// one the terminal never writes again.
-func loadedElsewhere(t *testing.T, h Harness) {
-	if h.Elsewhere == nil {
-		return
-	}
-	for _, r := range recoveries(h) {
-		m := r.begin(t, h)()
-		m.elsewhere(h.Elsewhere)
-		held := m.card.Balance()
-		l := m.line(0, 0)
-		err := m.visit(l) // compares each verdict with the card
-		if err != nil && !errors.Is(err, errPeople) {
-			t.Errorf("%s: %v", r.name, err)
-		}
-		if l.writes > 0 || m.card.Balance() != held || err != nil && !m.open {
-			t.Errorf("%s: %d writes, %v became %v, open %v", r.name, l.writes, held, m.card.Balance(), m.open)
-		}
-	}
-}
-
-// silent is an authority that does not answer its nth call.
-type silent struct {
-	Host
-	nth, calls int
-}
-
-var errSilent = errors.New("purtest: the authority does not answer")
-
-func (s *silent) mute() bool { s.calls++; return s.calls == s.nth }
-
-func (s *silent) Authorise(ctx context.Context, a entry.Attempt) (purse.Grant, error) {
-	if s.mute() {
-		return purse.Grant{}, errSilent
-	}
-	return s.Host.Authorise(ctx, a)
-}
-
-func (s *silent) JudgeTAC(a entry.Attempt, p entry.Proof) entry.Opinion {
-	if s.mute() {
-		return entry.NoOpinion
-	}
-	return s.Host.JudgeTAC(a, p)
-}
-
-func (s *silent) JudgeCounter(a, probe entry.Attempt) entry.Counter {
-	if s.mute() {
-		return entry.Counter{Value: probe.Slot}
-	}
-	return s.Host.JudgeCounter(a, probe)
-}
-
-// silentAuthority loses each call to the authority: nothing is decided on that
-// visit that the evidence at hand does not decide, and later all is.
-func silentAuthority(t *testing.T, h Harness) {
-	for _, r := range recoveries(h) {
-		begin := r.begin(t, h)
-		for n := 1; ; n++ {
-			m := begin()
-			s := &silent{Host: m.host, nth: n}
-			m.host = s
-			err := m.visit(m.line(0, 0))
-			if s.calls < n {
-				break
-			}
-			m.heal(fmt.Sprintf("%s, call %d to the authority lost (%v)", r.name, n, err))
-		}
-	}
-}
-
-// lateGrant: a grant serves only the INITIALIZE that it answers. One that comes
-// after another INITIALIZE is never sent to the card.
-func lateGrant(t *testing.T, h Harness) {
-	ctx := context.Background()
-	r := purse.LoadRequest{Amount: amount, Terminal: terminalID}
-	for name, between := range map[string]func(purse.Purse) error{
-		"a probe":            func(p purse.Purse) error { _, err := purse.Probe(ctx, p); return err },
-		"the same load anew": func(p purse.Purse) error { _, err := p.Challenge(ctx, r); return err },
-	} {
-		// The grant is there, and another INITIALIZE comes before the write.
-		m := newTerminal(t, h)
-		l := m.line(0, 0)
-		p, err := purse.Open(ctx, l, h.Family)
-		if err != nil {
-			t.Fatal(err)
-		}
-		prepared, err := p.Prepare(ctx, r, m.host)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := between(p); err != nil {
-			t.Fatal(err)
-		}
-		if w := prepared.Write(ctx); w.Outcome != entry.NotDone || l.writes > 0 {
-			t.Errorf("%s after the grant: %+v, %d writes", name, w, l.writes)
-		}
-		// The other INITIALIZE comes while the authority thinks.
-		late := purse.AuthorityFunc(func(ctx context.Context, a entry.Attempt) (purse.Grant, error) {
-			g, err := m.host.Authorise(ctx, a)
-			return g, errors.Join(err, between(p))
-		})
-		if prepared, err = p.Prepare(ctx, r, late); err == nil {
-			if w := prepared.Write(ctx); w.Outcome != entry.NotDone || l.writes > 0 {
-				t.Errorf("%s before the grant: %+v, %d writes", name, w, l.writes)
-			}
-		}
-		// The card is as good as before.
-		if prepared, err = p.Prepare(ctx, r, m.host); err != nil {
-			t.Fatal(err)
-		}
-		if w := prepared.Write(ctx); w.Outcome != entry.Done || m.card.Balance() != start+amount {
-			t.Errorf("%s, and then a load: %+v, %v on the card", name, w, m.card.Balance())
-		}
-	}
 }

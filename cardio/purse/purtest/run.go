@@ -21,6 +21,7 @@ func Run(t *testing.T, h Harness) {
 		t.Run("every command of the recovery "+r.name, func(t *testing.T) { everyRecovery(t, h, r) })
 	}
 	t.Run("loaded elsewhere", func(t *testing.T) { loadedElsewhere(t, h) })
+	t.Run("replayed", func(t *testing.T) { replayed(t, h) })
 	t.Run("silent authority", func(t *testing.T) { silentAuthority(t, h) })
 	for reason, card := range h.Refused {
 		t.Run(string(reason), func(t *testing.T) { refused(t, h, reason, card) })
