@@ -59,12 +59,14 @@ func who(act uint8) string {
 	return "cashier"
 }
 
+const creditsMax = 8 // of one world
+
 func (w *World) fleetActions(list []Action) []Action {
 	if w.up {
 		list = append(list, Action{Op: opSync})
 	}
 	list = append(list, Action{Op: opBackup})
-	if w.host.credits < len(w.cards) {
+	if w.host.credits < creditsMax {
 		for i := range w.cards {
 			list = append(list, Action{Op: opCredit, Arg: uint8(i)})
 		}

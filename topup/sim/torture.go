@@ -97,8 +97,11 @@ func newGame(p Plan, i uint64) *game {
 	}
 	g.opt.Cards = 1 + g.rng.IntN(max(p.Cards, 1))
 	g.opt.Desk, g.opt.Wide, g.opt.Faults = true, true, -1
-	g.opt.Fleet = g.rng.IntN(3) == 0 && p.NewDisk == nil
-	g.opt.Sales, g.opt.Amounts, g.opt.Kiosks = 0, 3, 1+g.rng.IntN(2)
+	g.opt.Fleet = (g.rng.IntN(3) == 0 || p.Fleet) && p.NewDisk == nil
+	g.opt.Sales, g.opt.Kiosks = 0, 1+g.rng.IntN(2)
+	if g.opt.Amounts == 0 {
+		g.opt.Amounts = 3
+	}
 	g.w = New(&g.opt)
 	return g
 }
