@@ -51,7 +51,9 @@ const (
 
 // run keeps the service alive until ctx ends. A journal that cannot be written
 // stops the sale for good: what was announced may or may not be durable, and
-// only opening it anew can tell. So that is what happens.
+// only opening it anew can tell. So that is what happens. A journal that cannot
+// be opened is tried again for ever, behind a page that says so: the disk may be
+// mounted, or have room again, in a minute.
 func run(ctx context.Context, cmd *cobra.Command, cfg config.Config, log *slog.Logger) error {
 	for pause := againMin; ; pause = min(2*pause, againMax) {
 		began := time.Now()
@@ -60,13 +62,17 @@ func run(ctx context.Context, cmd *cobra.Command, cfg config.Config, log *slog.L
 			log.Info("the service has ended", "because", err)
 			return nil
 		}
-		if !opened && began.Sub(started) < againMin {
+		if !opened && !mayHeal(err) && began.Sub(started) < againMin {
 			return err // it never worked: a person has to mend it
 		}
 		if time.Since(began) > time.Minute {
 			pause = againMin
 		}
 		log.Error("the service has stopped and starts again", "err", err, "after", pause)
+		if mayHeal(err) {
+			closedFor(ctx, cfg, log, pause)
+			continue
+		}
 		select {
 		case <-ctx.Done():
 			return nil

@@ -75,3 +75,17 @@ func what(err error) string {
 	}
 	return err.Error()
 }
+
+// JournalError says that the journal could not be opened, for a reason that may
+// go away without anybody touching the configuration.
+type JournalError struct{ Err error }
+
+func (e *JournalError) Error() string { return "journal: " + e.Err.Error() }
+func (e *JournalError) Unwrap() error { return e.Err }
+
+func journalError(err error) error {
+	if errors.Is(err, store.ErrOtherKiosk) {
+		return fmt.Errorf("journal: %w", err)
+	}
+	return &JournalError{err}
+}

@@ -84,7 +84,7 @@ func Open(cfg config.Config, parts Parts) (*Station, error) {
 	}
 	st, report, restored, err := openJournal(cfg, parts)
 	if err != nil {
-		return nil, fmt.Errorf("journal: %w", err)
+		return nil, journalError(err)
 	}
 	s := &Station{cfg: cfg, parts: parts, log: parts.Log, since: map[string]time.Time{}, done: make(chan struct{})}
 	s.journal = &journal{Store: st, grown: s.grown, opened: map[entry.SaleID]time.Time{}}
