@@ -111,16 +111,7 @@ func (st *step) cardRead(e CardRead) {
 		return
 	}
 	if r, ok := st.remote(facts.Card); ok {
-		s := st.take(c, r, facts)
-		c.Sale = s.ID
-		if c.Place == Desk {
-			c.Phase = Idle
-			return
-		}
-		st.withdrawOthers()
-		c.Amount, c.Later = s.Amount, true
-		st.offer(s)
-		st.resume(c, s)
+		st.collect(c, r, facts)
 		return
 	}
 	if c.Place == Desk {

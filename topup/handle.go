@@ -116,7 +116,7 @@ func (st *step) settleOpen() {
 		st.waits(s)
 	}
 	switch f := &st.Live.Front; {
-	case last.ID == "":
+	case last.ID == "", last.Remote && last.Offered(): // what the host owns goes back to it
 	case last.Offered():
 		f.Phase, f.Sale, f.Amount = Holding, last.ID, last.Amount
 	default:

@@ -37,6 +37,30 @@ func (d *Durable) taken(b entry.RewriteTaken) error {
 func (st *step) rewritesKnown(e RewritesKnown) {
 	st.Live.Remote = slices.Clone(e.Open)
 	st.touched = true
+	c := &st.Live.Front
+	if c.Phase != Choosing || c.Session == 0 || c.Card == nil || c.Card.Refused != "" {
+		return
+	}
+	if r, ok := st.remote(c.Card.Card); ok { // it comes before a sale, also if it is heard of late
+		st.calm(c)
+		st.collect(c, r, *c.Card)
+	}
+}
+
+// collect takes a rewrite and goes on with it.
+func (st *step) collect(c *Console, r Remote, facts CardFacts) {
+	s := st.take(c, r, facts)
+	c.Sale = s.ID
+	if c.Place == Desk {
+		c.Phase = Idle
+		return
+	}
+	st.withdrawOthers()
+	c.Amount, c.Later = s.Amount, true
+	if s.Offered() {
+		st.offer(s)
+	}
+	st.resume(c, s)
 }
 
 // remote finds the host's rewrite for a card: what is in doubt first, because

@@ -22,6 +22,7 @@ import (
 	"buka/kiosk/device"
 	"buka/store"
 	"buka/sync/fleetlink"
+	"buka/sync/fleetlink/fleetmsg"
 	"buka/sync/switchlink"
 	"buka/topup"
 )
@@ -62,7 +63,8 @@ type Station struct {
 
 	mu      sync.Mutex
 	ctx     context.Context
-	offset  time.Duration // host clock minus ours
+	hostAt  time.Time // what the host's clock said last
+	heardAt time.Time // and when that was, by the monotonic clock; zero: never
 	failure error
 	since   map[string]time.Time // device → in this state since
 	faces   faces
@@ -127,6 +129,8 @@ func (s *Station) rules() topup.Rules {
 	r.IdleMS = time.Duration(s.cfg.Sale.Idle).Milliseconds()
 	r.WarnMS = time.Duration(s.cfg.Sale.Warn).Milliseconds()
 	r.PINs = s.cfg.Sale.PINs
+	r.HandOverMS = time.Duration(s.cfg.Sale.HandOver).Milliseconds()
+	r.Terminal = s.cfg.Switch.Merchant + "/" + s.cfg.Switch.Terminal
 	return r
 }
 
@@ -143,6 +147,7 @@ func (s *Station) assembleLinks(epoch string) error {
 		return fmt.Errorf("switch link: %w", err)
 	}
 	s.hosts = newHosts(s.client, s.post, s.parts.Clock, s.log)
+	s.hosts.terminal = s.core.Rules.Terminal
 	if c.Fleet.URL == "" {
 		return nil
 	}
@@ -152,12 +157,13 @@ func (s *Station) assembleLinks(epoch string) error {
 	}
 	s.fleet, err = fleetlink.New(fleetlink.Config{
 		URL: c.Fleet.URL, Kiosk: c.Kiosk, Epoch: id, Password: c.Fleet.Password, Dial: s.parts.DialFleet,
-		Status: s.heartbeat, OnState: func(fleetlink.State) { s.faces.tell() }, Log: s.log,
+		Status: s.heartbeat, OnRewrites: s.rewritesKnown, OnState: func(fleetlink.State) { s.faces.tell() }, Log: s.log,
 		HeartbeatEvery: time.Duration(c.Fleet.Heartbeat), RequestTimeout: min(5*time.Second, time.Duration(c.Switch.Timeout)),
 	}, s.journal.Store)
 	if err != nil {
 		return fmt.Errorf("fleet link: %w", err)
 	}
+	s.hosts.keeper = s.fleet
 	return nil
 }
 
@@ -221,11 +227,25 @@ func (s *Station) family() (purse.Family, error) {
 	return pboc.New(cfg)
 }
 
-// now is the host's time if it has told us, else our own.
+// now is the host's time if it has told us, carried on by a clock that nobody
+// can set; else our own. Money never depends on it: it says whether a card has
+// expired, and that the host looks at again.
 func (s *Station) now() time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.parts.Clock().Add(s.offset)
+	if s.heardAt.IsZero() {
+		return s.parts.Clock()
+	}
+	return s.hostAt.Add(time.Since(s.heardAt))
+}
+
+// rewritesKnown tells the sale which rewrites of the host are open.
+func (s *Station) rewritesKnown(list []fleetmsg.Rewrite) {
+	open := make([]topup.Remote, 0, len(list))
+	for _, r := range list {
+		open = append(open, topup.Remote{Sale: r.Sale, Card: r.Card, Amount: money.Fen(r.Amount), Slot: r.Slot, Origin: r.Origin, Attempt: r.Attempt})
+	}
+	s.post(topup.RewritesKnown{Open: open})
 }
 
 // Run works until ctx ends, or until the journal fails.
@@ -283,8 +303,8 @@ func (s *Station) Run(ctx context.Context) error {
 func (s *Station) post(ev topup.Event) {
 	s.mu.Lock()
 	ctx := s.ctx
-	if e, ok := ev.(topup.SignedOn); ok {
-		s.offset = time.Duration(e.OffsetMS) * time.Millisecond
+	if e, ok := ev.(topup.SignedOn); ok && e.HostAtMS > 0 {
+		s.hostAt, s.heardAt = time.UnixMilli(e.HostAtMS), time.Now()
 	}
 	if e, ok := ev.(topup.DeviceChanged); ok {
 		s.since[e.Name] = s.parts.Clock()

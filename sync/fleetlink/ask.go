@@ -22,6 +22,7 @@ func (l *Link) ConfirmRestore(ctx context.Context, terminal string, open []entry
 	if err != nil {
 		return entry.RestoreConfirmed{}, err
 	}
+	l.Changed() // the answer may have made rewrites
 	a, err := fleetmsg.DecodeRestoreAnswer(answer)
 	if err == nil && a.Code != fleetmsg.CodeOK {
 		err = &RefusedError{Code: a.Code, Detail: a.Detail}
@@ -49,7 +50,7 @@ func (l *Link) request(ctx context.Context, subject string, data []byte) ([]byte
 // pull gets the host's open rewrites if they have changed. A failure is made
 // good by the next heartbeat.
 func (l *Link) pull(ctx context.Context, version uint64) {
-	if l.cfg.OnRewrites == nil || version == l.rewrites {
+	if l.cfg.OnRewrites == nil || version == 0 || version == l.rewrites {
 		return
 	}
 	data, err := l.request(ctx, fleetmsg.RewritesSubject(l.cfg.Kiosk), nil)

@@ -53,6 +53,7 @@ func (l *Link) ship(ctx context.Context) {
 		return
 	}
 	l.answered(r)
+	l.pull(ctx, r.Rewrites)
 	before := l.at
 	if !l.settle(r, opened) {
 		return

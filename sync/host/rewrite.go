@@ -227,3 +227,11 @@ func rewrites(ctx context.Context, tx *sql.Tx, where string, args ...any) ([]Rew
 	}
 	return list, nil
 }
+
+// RemoteAccepted is the value of all top-ups that were paid elsewhere and that
+// nobody has settled otherwise: it is on cards, or on its way.
+func (h *Host) RemoteAccepted(ctx context.Context) (money.Fen, error) {
+	var sum int64
+	err := h.db.QueryRowContext(ctx, `SELECT coalesce(sum(amount), 0) FROM rewrites WHERE origin = 'remote' AND state NOT IN ('returned', 'decided')`).Scan(&sum)
+	return money.Fen(sum), err
+}

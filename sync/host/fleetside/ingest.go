@@ -31,6 +31,9 @@ func (s *Side) onBatch(kiosk string, data []byte) fleetmsg.Reply {
 	if err != nil {
 		return s.later("commit a batch", kiosk, err)
 	}
+	if r.Rewrites, err = s.listVersion(ctx); err != nil {
+		r.Rewrites = 0 // what was committed stays so; the next heartbeat tells
+	}
 	if r.Code == fleetmsg.CodeFork {
 		s.log.Error("fleet side: conflict", "kiosk", kiosk, "entry", r.ForkSeq, "detail", r.Detail)
 	}

@@ -51,10 +51,8 @@ func (s *Side) onBeat(kiosk string, data []byte) fleetmsg.Reply {
 		s.watch.notify()
 	}
 	r := at.reply(fleetmsg.CodeOK)
-	if s.cfg.Ledger != nil {
-		if r.Rewrites, err = s.cfg.Ledger.Version(ctx); err != nil {
-			return s.later("look up the rewrites", kiosk, err)
-		}
+	if r.Rewrites, err = s.listVersion(ctx); err != nil {
+		return s.later("look up the rewrites", kiosk, err)
 	}
 	return r
 }

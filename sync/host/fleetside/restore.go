@@ -110,6 +110,14 @@ func knownSale(ctx context.Context, tx *sql.Tx, kiosk string, here int64, sale e
 	return k, err
 }
 
+// listVersion is that of the open rewrites of the host; 0: it has none to give.
+func (s *Side) listVersion(ctx context.Context) (uint64, error) {
+	if s.cfg.Ledger == nil {
+		return 0, nil
+	}
+	return s.cfg.Ledger.Version(ctx)
+}
+
 // onRewrites gives the open rewrites of the host.
 func (s *Side) onRewrites(kiosk string, _ []byte) encoder {
 	if s.cfg.Ledger == nil {
