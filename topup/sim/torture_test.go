@@ -1,12 +1,14 @@
 package sim_test
 
 import (
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
 	"testing"
 
+	"buka/topup"
 	"buka/topup/sim"
 	"buka/topup/sim/realpboc"
 )
@@ -38,6 +40,31 @@ func TestTorture(t *testing.T) {
 		}
 		t.Logf("%s", a)
 	}
+}
+
+// TestTheSameSeed: two runs hear the same events, byte for byte, and two seeds do
+// not.
+func TestTheSameSeed(t *testing.T) {
+	run := func(seed uint64) (string, int) {
+		digest, n := sha256.New(), 0
+		o := cards(sim.Options{Cards: 3, Heard: func(kiosk int, e topup.Event) {
+			data, err := json.Marshal(e)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(digest, "%d %T %s\n", kiosk, e, data)
+			n++
+		}})
+		sim.Torture(sim.Plan{Options: o, Seed: seed, Sales: 600})
+		return fmt.Sprintf("%x", digest.Sum(nil)), n
+	}
+	a, n := run(7)
+	b, _ := run(7)
+	c, _ := run(8)
+	if a != b || a == c || n < 5000 {
+		t.Errorf("%d events: %s, %s, and with another seed %s", n, a, b, c)
+	}
+	t.Logf("%d events: %s", n, a)
 }
 
 // TestFaultsAreChosen: without faults nothing strikes and nothing stays open.

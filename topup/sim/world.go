@@ -12,21 +12,22 @@ import (
 
 // Options say what a world is made of.
 type Options struct {
-	Judge   topup.Judge                   // of the cards' family
-	Outcome func(sw uint16) entry.Outcome // of an answer to the write
-	Cards   int                           // 1 to 4
-	Kiosks  int                           // 0 or 1: one; 2: a second one loads the same cards
-	Sales   int                           // amounts that may be chosen; 0: no bound
-	Faults  int                           // -1: no bound
-	Allowed Faults                        // which; nil: all
-	Desk    bool                          // a cashier's reader too
-	Amounts int                           // different amounts, 1 to 3
-	Variety uint64                        // which kinds of cards: bits of what each does
-	Purse   Purse                         // runs the family's real code; nil: cards are modelled by command
-	Fleet   bool                          // the fleet link too: restored journals, rewrites of the host, what people decide
-	Wide    bool                          // the faults that only torture has by itself
-	NewDisk func(kiosk int) Disk          // a real journal for each kiosk of each world; nil: the model's own. Without Fleet, and DiskFaults at most
-	Brisk   bool                          // a worker without its card fails at once, and no card comes before it is done
+	Judge   topup.Judge                    // of the cards' family
+	Outcome func(sw uint16) entry.Outcome  // of an answer to the write
+	Cards   int                            // 1 to 4
+	Kiosks  int                            // 0 or 1: one; 2: a second one loads the same cards
+	Sales   int                            // amounts that may be chosen; 0: no bound
+	Faults  int                            // -1: no bound
+	Allowed Faults                         // which; nil: all
+	Desk    bool                           // a cashier's reader too
+	Amounts int                            // different amounts, 1 to 3
+	Variety uint64                         // which kinds of cards: bits of what each does
+	Heard   func(kiosk int, e topup.Event) // is told of every event, for tests; nil: nobody
+	Purse   Purse                          // runs the family's real code; nil: cards are modelled by command
+	Fleet   bool                           // the fleet link too: restored journals, rewrites of the host, what people decide
+	Wide    bool                           // the faults that only torture has by itself
+	NewDisk func(kiosk int) Disk           // a real journal for each kiosk of each world; nil: the model's own. Without Fleet, and DiskFaults at most
+	Brisk   bool                           // a worker without its card fails at once, and no card comes before it is done
 }
 
 const family = "tunion"
@@ -254,6 +255,9 @@ var errPower = errors.New("the power went")
 func (w *World) feed(ev topup.Event) {
 	if w.failed != nil || w.crashed || w.down {
 		return
+	}
+	if w.opt.Heard != nil {
+		w.opt.Heard(w.index, ev)
 	}
 	w.loop.Journal = &journal{w}
 	var fresh []topup.Command
