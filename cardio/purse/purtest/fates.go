@@ -35,6 +35,11 @@ func loadedElsewhere(t *testing.T, h Harness) {
 				m.host = shared{m.host}
 			}
 			m.elsewhere(h.Elsewhere)
+			for range 12 { // a host that believes to be alone would be deceived
+				if !alone && h.Ride != nil {
+					m.elsewhere(h.Ride)
+				}
+			}
 			held := m.card.Balance()
 			l := m.line(0, 0)
 			err := m.visit(l) // compares each verdict with the card
