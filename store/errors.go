@@ -3,6 +3,7 @@ package store
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 )
 
 var (
@@ -79,9 +80,11 @@ func at(path string, err error) error {
 	return err
 }
 
-// guarded turns a panic of bbolt into an error. The file is checked before
-// bbolt sees it, so this is the second line of defence.
+// guarded turns a panic of bbolt into an error, and so a page of its map that the
+// disk does not give: that would end the process otherwise. The file is checked
+// before bbolt sees it, so this is the second line of defence.
 func guarded(what string, act func() error) (err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if r := recover(); r != nil {
 			err = fmt.Errorf("%s: bbolt gave up: %v", what, r)

@@ -36,11 +36,13 @@ func TestSaleOnADiskThatFillsUp(t *testing.T) {
 	must(t, d.Size(size, 0))
 	s := openSpace(t, dir, d)
 	s.topUp(func() {}, 5000)
+	release := s.hold()
 	s.topUp(func() { // the sale is open
 		st, err := d.Look()
 		must(t, err)
 		must(t, d.Size(st.Used, 0))
 	}, 5000)
+	release()
 	s.until("no sale while the disk is full", func(scr ui.Screen) bool {
 		return scr.Name == ui.ScreenOutOfService && scr.Reason == ui.ReasonDiskFull
 	})
@@ -72,7 +74,7 @@ func openSpace(t *testing.T, dir string, d *disktest.Disk) *space {
 	must(t, os.Mkdir(data, 0o700))
 	must(t, os.Mkdir(filepath.Join(dir, "lab"), 0o700))
 	must(t, os.Symlink(data, filepath.Join(dir, "lab", "kiosk")))
-	l, err := lab.Open(t.Context(), lab.Options{Dir: filepath.Join(dir, "lab"), Reader: "memory", Log: logger()})
+	l, err := lab.Open(t.Context(), lab.Options{Dir: filepath.Join(dir, "lab"), Reader: "memory", Log: logger(), SwitchTimeout: 30 * time.Second})
 	must(t, err)
 	t.Cleanup(func() { must(t, l.Close()) })
 	must(t, l.AddCard("red", virtual.PurseOptions{Number: "3105170010170907984", Balance: 2850, Counter: 2}))
@@ -81,13 +83,39 @@ func openSpace(t *testing.T, dir string, d *disktest.Disk) *space {
 	return &space{l, t, l.Passenger()}
 }
 
+// hold reads the journal until release: as long as somebody does, no page of the
+// file is free to be written again, and each commit needs fresh ones.
+func (s *space) hold() (release func()) {
+	s.t.Helper()
+	holds, free, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	first := true
+	go func() {
+		ended <- s.Station().Journal().Verify(context.Background(), func(done, total uint64) {
+			if first {
+				first = false
+				close(holds)
+				<-free
+			}
+		})
+	}()
+	select {
+	case <-holds:
+	case err := <-ended:
+		s.t.Fatal("the journal is not read: ", err)
+	}
+	return func() {
+		close(free)
+		must(s.t, <-ended)
+	}
+}
+
 func (s *space) opened() uint64 {
 	d, err := s.Durable()
 	must(s.t, err)
 	return d.Opened
 }
 
-const spaceWait = time.Minute // the kiosk looks at its disk every ten seconds
+const spaceWait = 2 * time.Minute // the kiosk looks at its disk every ten seconds
 
 func (s *space) until(what string, ok func(ui.Screen) bool) ui.Screen {
 	s.t.Helper()
