@@ -48,6 +48,11 @@ func newKeeper(s *Station, restored *store.RestoreReport) *keeper {
 // run works until ctx ends. end stops the station, when the journal has to be
 // restored.
 func (k *keeper) run(ctx context.Context, end context.CancelCauseFunc) {
+	for _, dir := range k.s.cfg.BackupDirs() {
+		if list, err := store.Backups(dir); err == nil && len(list) > 0 { // of an earlier life
+			k.backedUp(dir, store.BackupReport{Backup: list[len(list)-1]}, nil)
+		}
+	}
 	tick := time.NewTicker(roomEvery)
 	defer tick.Stop()
 	for first := true; ; {
@@ -205,9 +210,7 @@ func (k *keeper) recent(dir string, every time.Duration) bool {
 	if err != nil || len(list) == 0 {
 		return false
 	}
-	newest := list[len(list)-1]
-	k.backedUp(dir, store.BackupReport{Backup: newest}, nil)
-	age := time.Since(newest.At)
+	age := time.Since(list[len(list)-1].At)
 	return age >= 0 && age < every
 }
 
