@@ -23,7 +23,7 @@ func rootCommand() *cobra.Command {
 		Use: "kiosk", Short: "Buka: top up transit cards, and finish the top-ups that went wrong",
 		SilenceErrors: true, SilenceUsage: true, Version: version(),
 	}
-	root.AddCommand(demoCommand(), runCommand(), scenarioCommand(), doctorCommand(), configCommand(), journalcmd.New())
+	root.AddCommand(demoCommand(), runCommand(), scenarioCommand(), doctorCommand(), configCommand(), journalcmd.New(), staffCommand())
 	root.AddCommand(exploreCommand(), tortureCommand())
 	return root
 }

@@ -28,7 +28,7 @@ import (
 
 func main() {
 	root := &cobra.Command{Use: "host", Short: "the reference host of Buka", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(runCommand(), configCommand(), accountCommand())
+	root.AddCommand(runCommand(), configCommand(), accountCommand(), staffCommand())
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "host:", err)
 		os.Exit(1)

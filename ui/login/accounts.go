@@ -20,6 +20,7 @@ type accounts struct {
 	file string
 	mu   sync.Mutex
 	m    map[string]string // name → argon2id hash
+	at   fs.FileInfo       // of the file when it was last read
 }
 
 type accountsFile struct {
@@ -47,6 +48,7 @@ func openAccounts(file string) (a *accounts, fresh bool, err error) {
 	if info.Size() > maxFile {
 		return nil, false, fmt.Errorf("accounts: %s has %d bytes, more than %d", file, info.Size(), maxFile)
 	}
+	a.at = info
 	data, err := os.ReadFile(file)
 	if err != nil {
 		return nil, false, fmt.Errorf("accounts: %w", err)
@@ -76,6 +78,29 @@ func validName(name string) bool {
 	return true
 }
 
+// refresh reads the file again if another process has changed it, and gives the
+// names whose password is another one now or which are gone. A file that cannot
+// be read changes nothing.
+func (a *accounts) refresh() (changed []string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	info, err := os.Stat(a.file)
+	if err != nil || a.at != nil && os.SameFile(info, a.at) && info.ModTime().Equal(a.at.ModTime()) && info.Size() == a.at.Size() {
+		return nil
+	}
+	now, _, err := openAccounts(a.file)
+	if err != nil {
+		return nil
+	}
+	for name, hash := range a.m {
+		if now.m[name] != hash {
+			changed = append(changed, name)
+		}
+	}
+	a.m, a.at = now.m, now.at
+	return changed
+}
+
 func (a *accounts) hash(name string) (string, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -102,7 +127,7 @@ func (a *accounts) set(name, hash string) error {
 	if err := write(a.file, next); err != nil {
 		return fmt.Errorf("accounts: %w", err)
 	}
-	a.m = next
+	a.m, a.at = next, nil // the next look reads what is there
 	return nil
 }
 

@@ -170,6 +170,7 @@ func (g *Gate) Check(name, password, from string) error {
 	case <-time.After(5 * time.Second):
 		return ErrBusy
 	}
+	g.refresh()
 	hash, known := g.accounts.hash(name)
 	if !known {
 		hash = g.dummy
@@ -187,6 +188,25 @@ func (g *Gate) Check(name, password, from string) error {
 	}
 	g.strikes.clear(name, from)
 	return nil
+}
+
+// refresh takes what the staff command has changed meanwhile: sessions of
+// accounts that are gone, or have another password, end.
+func (g *Gate) refresh() {
+	for _, name := range g.accounts.refresh() {
+		g.endAll(name)
+	}
+}
+
+// Add makes an account, or gives one a new password, in the file of a page that
+// may be running. The password is made here and printed once.
+func Add(file, page, name string) (*First, error) {
+	g, first, err := Open(file, Options{Name: page, First: name})
+	if err != nil || first != nil {
+		return first, err
+	}
+	made := &First{Name: name, Password: newPassword()}
+	return made, g.SetPassword(made.Name, made.Password)
 }
 
 func (g *Gate) endAll(who string) {

@@ -210,3 +210,34 @@ func TestSessionsAreBounded(t *testing.T) {
 		t.Errorf("%d sessions", len(g.sessions))
 	}
 }
+
+// Another process adds and changes accounts while the page runs: the new one may
+// sign in, and whoever has lost the account is out.
+func TestAnotherProcessChangesAccounts(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "accounts.json")
+	cheap := &argon2id.Params{Memory: 64, Iterations: 1, Parallelism: 1, SaltLength: 16, KeyLength: 32}
+	g, first, err := Open(file, Options{Name: "cashier", Params: cheap})
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := Add(file, "cashier", "mei")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := g.Check("mei", second.Password, "there"); err != nil {
+		t.Error("the new account:", err)
+	}
+	if err := g.Check(first.Name, first.Password, "here"); err != nil {
+		t.Error("the old one:", err)
+	}
+	again, err := Add(file, "cashier", "mei")
+	if err != nil || again.Password == second.Password {
+		t.Fatal(again, err)
+	}
+	if err := g.Check("mei", second.Password, "here"); err == nil {
+		t.Error("a password that was changed still opens")
+	}
+	if _, err := Add(file, "cashier", "a\nb"); err == nil {
+		t.Error("a name with a line break")
+	}
+}

@@ -16,6 +16,7 @@ func (g *Gate) path() string   { return "/" + g.o.Name }
 // Who gives the name of the person behind a request, and whether somebody is
 // signed in. It counts as use of the session.
 func (g *Gate) Who(r *http.Request) (string, bool) {
+	g.refresh()
 	c, err := r.Cookie(g.cookie())
 	if err != nil {
 		return "", false
