@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/creack/pty"
+
+	"buka/internal/pin"
 )
 
 const generous = 30 * time.Second
@@ -59,6 +61,12 @@ func newPeer(t *testing.T, cfg Config) *peer {
 func (p *peer) greet() {
 	p.t.Helper()
 	p.fence()
+	if p.driver.cfg.Scheme == pin.MasterSession {
+		p.expect(p.frames["check master key 0"])
+		p.send(ack)
+		p.send(adminBytes("04F")...)
+		p.expect([]byte{ack})
+	}
 	for end := time.Now().Add(generous); ; time.Sleep(time.Millisecond) {
 		if ok, what, _ := p.driver.State(); ok {
 			return

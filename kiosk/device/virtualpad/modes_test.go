@@ -46,6 +46,12 @@ func (b *bench) put(body string) {
 	b.want(device.EventACK)
 }
 
+// shown is the display after all that the pad has acknowledged.
+func (b *bench) shown() string {
+	b.pad.do(func() {})
+	return b.pad.Snapshot().Display
+}
+
 func (b *bench) admin(body string) {
 	b.t.Helper()
 	b.send(device.Frame{Admin: true, Body: []byte(body)})
@@ -142,8 +148,8 @@ func TestUIC(t *testing.T) {
 	b.put("Z60." + longPAN + "\x1c" + cipherPIK) // the prompt was for the one before
 	b.want(device.EventEOT)
 	b.put("Z32\x1aCNY 50.00\x1cENTER PIN\x1cNOT SHOWN")
-	if s := b.pad.Snapshot(); s.Display != "CNY 50.00\nENTER PIN" {
-		t.Errorf("Z3 shows %q", s.Display)
+	if s := b.shown(); s != "CNY 50.00\nENTER PIN" {
+		t.Errorf("Z3 shows %q", s)
 	}
 	for _, clear := range []string{"Z42", "Z50", "Z2\x1d001", "Z30", "Z3"} {
 		b.put(clear)
@@ -159,7 +165,7 @@ func TestUIC(t *testing.T) {
 func TestZ62Shows(t *testing.T) {
 	b := newBench(t, config(t.TempDir()))
 	b.put("Z62." + testPAN + "\x1c0406NCNY 50.00\x1cPIN, PLEASE\x1cTHANK YOU\x1c2")
-	show := func() string { return b.pad.Snapshot().Display }
+	show := b.shown
 	if show() != "CNY 50.00\nPIN, PLEASE" {
 		t.Errorf("%q", show())
 	}
@@ -184,7 +190,10 @@ func TestZ62Shows(t *testing.T) {
 	}
 	b.raw(ack)
 	b.put("Z63." + testPAN + "\x1cDUKPT ENCRYPTION0412N#")
-	b.pad.Key("1")
+	b.pad.do(func() {})
+	if err := b.pad.Key("1"); err != nil {
+		t.Fatal(err)
+	}
 	if show() != "ENTER PIN\n#" {
 		t.Errorf("%q", show())
 	}
