@@ -45,8 +45,9 @@ func (w *World) drainStep(presents *int) bool {
 		return true
 	}
 	for i := range w.host.terminals {
-		if w.turn(i); len(w.timers) > 0 {
-			return w.Do(Action{Op: opTimer, At: uint8(i)})
+		if w.turn(i); len(w.timers) > 0 { // an offer ends long before it is handed over
+			first := slices.IndexFunc(w.timers, func(t timer) bool { return strings.HasPrefix(t.name, "offer:") })
+			return w.Do(Action{Op: opTimer, At: uint8(i), Arg: uint8(max(first, 0))})
 		}
 	}
 	return len(w.host.rewrites) > 0 && w.comes(presents, 4*all)

@@ -14,6 +14,7 @@ type host struct {
 	terminals []terminal // of each kiosk
 	payments  []payment
 	early     []key // reversals that came before their payment
+	refused   []key // payments that were not approved, and are known
 	ledger    []row
 	confirmed []entry.SaleID
 	clock     int      // which of stamps
@@ -57,7 +58,7 @@ func (h *host) clone() host {
 	c := *h
 	c.terminals = slices.Clone(h.terminals)
 	c.payments, c.early = slices.Clone(h.payments), slices.Clone(h.early)
-	c.seen = slices.Clone(h.seen)
+	c.seen, c.refused = slices.Clone(h.seen), slices.Clone(h.refused)
 	if h.used != nil {
 		c.fleet = h.fleet.clone()
 	}
@@ -86,6 +87,7 @@ func (h *host) pay(kiosk int, c topup.Pay, part bool) (money.Fen, string) {
 	case c.Batch != t.batch:
 		return 0, "77"
 	case h.standing(c.Sale) != nil:
+		h.refused = append(h.refused, k)
 		return 0, "94"
 	}
 	p := payment{key: k, sale: c.Sale, amount: c.Amount, slot: c.Slot}
@@ -129,13 +131,12 @@ func (h *host) authorise(kiosk int, sale entry.SaleID, a entry.Attempt) string {
 
 // eligible says whether a load would be authorised.
 func (h *host) eligible(kiosk int, sale entry.SaleID, a entry.Attempt) string {
-	switch {
-	case string(mac1(a)) != string(a.MAC1):
+	if string(mac1(a)) != string(a.MAC1) {
 		return "63"
-	case h.barred(kiosk, sale, a):
+	}
+	if h.remember(a); h.barred(kiosk, sale, a) {
 		return "62"
 	}
-	h.remember(a)
 	return "00"
 }
 
@@ -238,6 +239,11 @@ func (w *World) reverse(c topup.Send) string {
 	k := key{w.index, c.Sale.PayBatch, c.Duty.STAN}
 	i := slices.IndexFunc(h.payments, func(p payment) bool { return p.key == k })
 	switch {
+	case i < 0 && slices.Contains(h.refused, k):
+		if slices.Contains(h.confirmed, c.Duty.Sale) {
+			return "C0"
+		}
+		return "00" // there is nothing to give back
 	case i < 0:
 		if !slices.Contains(h.early, k) {
 			h.early = append(h.early, k)
@@ -268,6 +274,9 @@ func (w *World) void(c topup.Send) string {
 	}
 	for i := range h.ledger {
 		if h.ledger[i].is(a) {
+			if h.ledger[i].used {
+				return "C0"
+			}
 			h.ledger[i].open = false
 			return "00"
 		}

@@ -165,7 +165,7 @@ func (w *World) prune() {
 	w.host.payments = slices.DeleteFunc(w.host.payments, func(p payment) bool { return !known(p.sale) })
 	w.host.confirmed = slices.DeleteFunc(w.host.confirmed, func(id entry.SaleID) bool { return !known(id) })
 	if len(w.truth) == 0 {
-		w.host.early = nil
+		w.host.early, w.host.refused = nil, nil
 	}
 	w.host.ledger = slices.DeleteFunc(w.host.ledger, func(r row) bool {
 		for k := range w.kiosks {

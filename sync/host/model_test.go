@@ -1,0 +1,218 @@
+package host
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"buka/internal/entry"
+	"buka/internal/money"
+	"buka/sync/switchlink"
+	"buka/topup"
+	"buka/topup/sim"
+)
+
+// modelWorld sends the same requests to the host of topup/sim and to this one.
+type modelWorld struct {
+	*world
+	model   *sim.Authority
+	rng     *rand.Rand
+	kiosks  [2]modelKiosk
+	given   []given // authorised once, by either
+	payment []switchlink.Payment
+	random  uint32
+	counts  map[string]int
+}
+
+type modelKiosk struct {
+	client *switchlink.Client
+	batch  uint32
+}
+
+type given struct {
+	kiosk int
+	sale  entry.SaleID
+	a     entry.Attempt
+	void  bool
+}
+
+// TestTheModelHost: kiosk torture and kiosk explore play against a model of this
+// host. Here random requests of two terminals for four sales on two cards go to
+// both, and both must answer alike.
+func TestTheModelHost(t *testing.T) {
+	for seed := range uint64(4) {
+		m := &modelWorld{world: newWorld(t, nil), model: sim.NewAuthority(2), rng: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int{}}
+		m.kiosks[0] = modelKiosk{m.client, m.batch}
+		second := m.connect("BUKA0002", 10*time.Second)
+		t.Cleanup(func() { second.Close() })
+		s, err := second.SignOn(m.ctx(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.kiosks[1] = modelKiosk{second, s.Batch}
+		if err := m.host.PutAccount(m.ctx(), Account{PAN: testPAN, PIN: testPIN, Expiry: "3012", Funds: 90_000_00}); err != nil {
+			t.Fatal(err)
+		}
+		for range 120 {
+			m.one()
+		}
+		for sale := range 4 {
+			if s, err := m.host.Sale(m.ctx(), saleID(sale)); err != nil || s.Paid-s.Reversed != m.model.Paid(saleID(sale)) {
+				t.Errorf("sale %d: %+v, %v; the model has %s", sale, s, err, m.model.Paid(saleID(sale)))
+			}
+		}
+		t.Log(m.counts)
+	}
+}
+
+func (m *modelWorld) same(what, real, model string) {
+	m.Helper()
+	if real == switchlink.CodeDuplicate {
+		real = switchlink.CodeInvalid // the model has one word for both
+	}
+	if model == switchlink.CodeDuplicate {
+		model = switchlink.CodeInvalid
+	}
+	if real != model {
+		m.Fatalf("%s: %s, and the model says %s", what, real, model)
+	}
+	m.counts[what+" "+real]++
+}
+
+func code(a switchlink.Answer, err error) string {
+	if err != nil {
+		return err.Error()
+	}
+	return a.Code
+}
+
+const modelAmount money.Fen = 50_00
+
+func (m *modelWorld) one() {
+	m.Helper()
+	k := m.rng.IntN(2)
+	sale := m.rng.IntN(4)
+	switch n := m.rng.IntN(20); {
+	case n < 4:
+		m.pays(k, sale)
+	case n < 6 && len(m.payment) > 0:
+		m.reverses(m.rng.IntN(len(m.payment)))
+	case n < 12:
+		m.authorises(k, sale, n < 8)
+	case n < 15 && len(m.given) > 0:
+		m.settles(m.rng.IntN(len(m.given)), n == 12)
+	case n < 18 && len(m.given) > 0:
+		m.verifies(k, m.given[m.rng.IntN(len(m.given))])
+	case n == 18 && m.rng.IntN(4) == 0:
+		m.closes(k)
+	}
+}
+
+// pays: each sale is of one card and one kiosk.
+func (m *modelWorld) pays(k, sale int) {
+	m.Helper()
+	k = sale % 2
+	p := m.world.payment(saleID(sale), modelAmount, testPIN)
+	p.Card, p.Batch, p.Slot = m.card(sale), m.kiosks[k].batch, 2
+	if m.rng.IntN(8) == 0 {
+		p.Batch += 7 // not the open one
+	}
+	got, err := m.kiosks[k].client.Pay(m.ctx(), p)
+	if err != nil {
+		m.Fatal(err)
+	}
+	_, want := m.model.Pay(k, topup.Pay{Sale: p.Sale, Card: p.Card, Slot: p.Slot, Amount: p.Amount, STAN: p.STAN, Batch: p.Batch})
+	m.same("pay", got.Code, want)
+	m.payment = append(m.payment, p)
+}
+
+func (m *modelWorld) card(sale int) entry.Card {
+	return entry.Card{Family: "tunion", Number: []string{testNumber, "3105170010170907985"}[sale/2]}
+}
+
+func (m *modelWorld) reverses(i int) {
+	m.Helper()
+	p := m.payment[i]
+	k := 0
+	for sale := range 4 {
+		if p.Sale == saleID(sale) {
+			k = sale % 2
+		}
+	}
+	if m.rng.IntN(4) == 0 { // one whose payment never comes
+		p.STAN = m.next()
+	}
+	real := code(m.kiosks[k].client.Reverse(m.ctx(), reversalOf(p)))
+	want := m.model.Send(k, topup.Send{Duty: topup.Duty{Kind: topup.Reversal, Sale: p.Sale, STAN: p.STAN}, Sale: topup.Sale{ID: p.Sale, PayBatch: p.Batch}})
+	m.same("reverse", real, want)
+}
+
+// authorises a new INITIALIZE, or asks for one.
+func (m *modelWorld) authorises(k, sale int, only bool) {
+	m.Helper()
+	m.random++
+	a := attempt(m.card(sale).Number, entry.Slot(2+m.rng.IntN(2)), 10_00, modelAmount, m.random)
+	q := switchlink.LoadQuery{STAN: m.next(), Batch: m.kiosks[k].batch, Sale: saleID(sale), Attempt: a}
+	a.STAN = q.STAN
+	if only {
+		m.same("eligible", code(m.kiosks[k].client.Eligible(m.ctx(), q)), m.model.Eligible(k, q.Sale, a))
+		return
+	}
+	got, err := m.kiosks[k].client.AuthoriseLoad(m.ctx(), q)
+	if err != nil {
+		m.Fatal(err)
+	}
+	m.same("authorise", got.Code, m.model.Authorise(k, q.Sale, a))
+	if got.Code == switchlink.CodeApproved {
+		a.At = got.At
+		m.given = append(m.given, given{k, q.Sale, a, false})
+	}
+}
+
+// settles confirms or voids what was given.
+func (m *modelWorld) settles(i int, confirm bool) {
+	m.Helper()
+	g := &m.given[i]
+	stan, batch := m.next(), m.kiosks[g.kiosk].batch
+	if confirm && !g.void {
+		real := code(m.kiosks[g.kiosk].client.ConfirmLoad(m.ctx(), switchlink.Confirmation{STAN: stan, Batch: batch, Sale: g.sale, Attempt: g.a, TAC: tacOf(g.a), By: "card"}))
+		m.same("confirm", real, m.model.Send(g.kiosk, topup.Send{Duty: topup.Duty{Kind: topup.Confirmation, Sale: g.sale, STAN: stan}, Sale: topup.Sale{ID: g.sale, Attempt: g.a}}))
+		return
+	}
+	g.void = true
+	real := code(m.kiosks[g.kiosk].client.VoidLoad(m.ctx(), switchlink.Void{STAN: stan, Batch: batch, Sale: g.sale, Attempt: g.a}))
+	m.same("void", real, m.model.Send(g.kiosk, topup.Send{Duty: topup.Duty{Kind: topup.Void, Sale: g.sale, STAN: stan},
+		Sale: topup.Sale{ID: g.sale, OweVoids: []topup.OwedVoid{{STAN: stan, Attempt: g.a}}}}))
+}
+
+// verifies a TAC, and a probing INITIALIZE, sometimes one that was shown before.
+func (m *modelWorld) verifies(k int, g given) {
+	m.Helper()
+	q := switchlink.LoadQuery{STAN: m.next(), Batch: m.kiosks[k].batch, Sale: g.sale, Attempt: g.a}
+	says, err := m.kiosks[k].client.VerifyTAC(m.ctx(), q, entry.Proof{Asked: 3, TAC: tacOf(g.a)})
+	want := entry.Verified
+	if m.model.Void(g.a) {
+		want = entry.Rejected
+	}
+	if err != nil || says != want {
+		m.Fatalf("TAC: %v, %v; want %v", says, err, want)
+	}
+	m.random++
+	probe := attempt(g.a.Card.Number, g.a.Slot+1, 10_00, 1, m.random-uint32(m.rng.IntN(2)))
+	q.STAN = m.next()
+	c, err := m.kiosks[k].client.VerifyCounter(m.ctx(), q, probe)
+	if model := m.model.Fresh(g.a, probe); err != nil || c != model {
+		m.Fatalf("counter: %+v, %v; the model says %+v", c, err, model)
+	}
+	m.counts["verify"]++
+}
+
+func (m *modelWorld) closes(k int) {
+	m.Helper()
+	if err := m.host.CloseBatch(m.ctx(), testMerchant, []string{testTerminal, "BUKA0002"}[k]); err != nil {
+		m.Fatal(err)
+	}
+	m.model.CloseBatch(k)
+	m.kiosks[k].batch++
+	m.counts["close"]++
+}
