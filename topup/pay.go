@@ -206,11 +206,13 @@ func (st *step) withdrawOthers() {
 // offerEnds: the time is over. While a console works on it, it waits.
 func (st *step) offerEnds(id entry.SaleID) {
 	s, ok := st.Durable.Sales[id]
-	if !ok || !s.Offered() {
+	switch {
+	case !ok:
 		return
-	}
-	if st.busyElsewhere(id) {
+	case st.busyElsewhere(id): // a write that comes to nothing makes it an offer again
 		st.timer(timerOffer+string(id), 5_000)
+		return
+	case !s.Offered():
 		return
 	}
 	if c := &st.Live.Front; c.Phase == Holding && c.Sale == id {
