@@ -38,6 +38,7 @@ type canon struct {
 	cards   [cardsMax]int        // in that order
 	low     [cardsMax]entry.Slot // no slot below it matters to anyone
 	bare    []topup.Sale         // open sales, oldest first
+	sales   [2]int               // where they are written
 	scratch []byte
 	parts   [][2]int
 }
@@ -54,9 +55,11 @@ func (c *canon) write(w *World) {
 	c.bool(w.up, w.full, w.down, w.disk.Unconfirmed, w.disk.Batch == c.batch())
 	c.bool(w.ill[:]...)
 	c.int(len(c.bare))
+	c.sales[0] = len(c.b)
 	for i := range c.bare {
 		c.sale(&c.bare[i])
 	}
+	c.sales[1] = len(c.b)
 	c.live()
 	for i := range w.place {
 		c.place(&w.place[i])
@@ -68,21 +71,45 @@ func (c *canon) write(w *World) {
 	c.host()
 }
 
+// agrees says whether the state that the kiosk goes by has the sales that the
+// journal has. It is the reason why that state's durable half is not written
+// down beside the journal.
+func (c *canon) agrees() bool {
+	d := &c.w.loop.State.Durable
+	if len(d.Sales) != len(c.bare) || d.Batch != c.w.disk.Batch || d.STANUntil != c.w.disk.STANUntil || d.Unconfirmed != c.w.disk.Unconfirmed {
+		return false
+	}
+	n := len(c.b)
+	for _, s := range d.InOrder() {
+		c.sale(&s)
+	}
+	same := bytes.Equal(c.b[n:], c.b[c.sales[0]:c.sales[1]])
+	c.b = c.b[:n]
+	return same
+}
+
 // name is that of the state, the bound included.
 func (c *canon) name(w *World) sum {
 	n := len(c.b)
-	c.int(0, w.faults, w.opt.Sales-w.chosen)
+	c.int(ofState, w.faults, w.opt.Sales-w.chosen)
 	return c.sum(n)
 }
 
 // restName names what a drain can tell apart: faults and further sales count
 // for nothing, but which cards have been presented does.
-func (c *canon) restName(presents int) sum {
+func (c *canon) restName(kind, presents int) sum {
 	n := len(c.b)
-	c.int(1, presents)
+	c.int(kind, presents)
 	c.int(c.cards[:len(c.w.cards)]...)
 	return c.sum(n)
 }
+
+// Kinds of names.
+const (
+	ofState   = iota
+	restBack  // what comes to rest when cards come back
+	restNever // and when none does
+)
 
 // sum names what is written, and takes it back to n bytes.
 func (c *canon) sum(n int) sum {

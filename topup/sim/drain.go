@@ -132,7 +132,7 @@ func (w *World) kioskAtRest() error {
 		t := w.truthOf(s.ID)
 		switch {
 		case s.Conflict && t.lied:
-		case s.Unresolved() && t.spoiled:
+		case s.Unresolved() && (t.spoiled || w.cards[t.card].never):
 		case s.Offered() && s.PayBatch != w.disk.Batch: // to be written; too late to reverse
 		default:
 			return violation("10: sale %s is left open: payment %d, write %d, conflict %v", s.ID, s.Pay, s.Write, s.Conflict)

@@ -1,7 +1,6 @@
 package sim
 
 import (
-	"errors"
 	"fmt"
 	"runtime/debug"
 	"slices"
@@ -14,6 +13,8 @@ type Bound struct {
 	States int  // that are visited; 0: no bound
 	Whole  bool // every field counts (canon.go), for comparison
 	Raw    bool // a violation's history is not made short, nor told
+
+	Progress func(Visit) // if set, called now and then
 
 	met func(w *World, first bool) // each state that is reached, for tests
 }
@@ -29,7 +30,10 @@ type Visit struct {
 	Err     error    `json:"-"`
 	Actions []Action `json:"-"` // the shortest history that leads to it
 	History []string `json:"-"` // in words
+	Script  string   `json:"-"` // as a scenario
 }
+
+const progressEvery = 1_000_000 // transitions
 
 // gcPercent lets the heap grow more between collections: nearly all of it is
 // garbage at once.
@@ -89,6 +93,9 @@ func (s *search) enter(w *World) bool {
 	if !first {
 		return false
 	}
+	if !s.c.agrees() {
+		w.fail(violation("1: the kiosk goes by a state that is not in its journal"))
+	}
 	if err := s.comesToRest(w); err != nil {
 		w.fail(err)
 	}
@@ -120,7 +127,10 @@ func (s *search) depthFirst() {
 		} else {
 			f.w = nil // its last action needs no copy
 		}
-		s.visit.Transitions++
+		if s.visit.Transitions++; s.b.Progress != nil && s.visit.Transitions%progressEvery == 0 {
+			s.visit.States = s.seen.n
+			s.b.Progress(s.visit)
+		}
 		w.do(f.actions[f.next-1])
 		if w.failed == nil && !s.enter(w) {
 			continue
@@ -155,18 +165,36 @@ func (s *search) broken(err error, history []Action) {
 	s.visit.Violations, s.visit.Err, s.visit.Actions = 1, err, history
 }
 
-// comesToRest drains a copy, until it meets a state that is known to rest. The
-// canonical form of w has just been written. Faults and sales that may still
-// come count for nothing here: there will be none.
+// comesToRest lets all faults end, once with every card coming back and once
+// with none. The canonical form of w has just been written. Faults and sales
+// that may still come count for nothing here: there will be none.
 func (s *search) comesToRest(w *World) error {
-	presents := 0
-	name := s.c.restName(presents)
-	if s.rests.has(name) {
+	back, never := s.c.restName(restBack, 0), s.c.restName(restNever, 0)
+	if !s.rests.has(back) {
+		if err := s.drain(w.Clone()); err != nil {
+			return err
+		}
+		s.rests.add(back)
+	}
+	if s.rests.has(never) {
 		return nil
 	}
 	c := w.Clone()
+	for i := range c.cards {
+		c.cards[i].never = true
+	}
+	if err := s.drain(c); err != nil {
+		return fmt.Errorf("when nobody comes back: %w", err)
+	}
+	s.rests.add(never)
+	return nil
+}
+
+// drain goes on until it meets a state that is known to rest.
+func (s *search) drain(c *World) error {
+	presents := 0
 	c.faults = 0
-	passed := []sum{name}
+	var passed []sum
 	for range drainMax {
 		if !c.drainStep(&presents) && c.failed == nil {
 			c.failed = c.atRest()
@@ -176,7 +204,8 @@ func (s *search) comesToRest(w *World) error {
 			break
 		}
 		s.c.write(c)
-		if name = s.c.restName(presents); s.rests.has(name) {
+		name := s.c.restName(restBack, presents)
+		if s.rests.has(name) {
 			break
 		}
 		passed = append(passed, name)
@@ -184,7 +213,7 @@ func (s *search) comesToRest(w *World) error {
 	switch {
 	case c.failed != nil:
 		return c.failed
-	case len(passed) > drainMax:
+	case len(passed) == drainMax:
 		return violation("it does not come to rest")
 	}
 	for _, name := range passed {
@@ -197,10 +226,12 @@ func (s *search) comesToRest(w *World) error {
 func (s *search) tell() {
 	var err error
 	s.visit.History, err = Tell(&s.b.Options, s.visit.Actions)
-	if !errors.Is(err, ErrViolation) {
-		err = fmt.Errorf("%w, and its history does not show it: %v", s.visit.Err, err)
+	if err == nil { // with cards that come back it would have ended well
+		s.visit.History = append(s.visit.History, "no card comes back")
+		err = s.visit.Err
 	}
 	s.visit.Err = err
+	s.visit.Script = Script(&s.b.Options, s.visit.Actions)
 }
 
 // shortestMax bounds the search for the shortest history, in states.
