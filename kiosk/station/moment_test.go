@@ -146,6 +146,20 @@ func TestHowFarMoneyHasCome(t *testing.T) {
 	}
 }
 
+// A payment that a power cut interrupted is told on the first screen, with its
+// claim number.
+func TestAnInterruptedPaymentIsTold(t *testing.T) {
+	d := topup.New().Durable
+	d.Sales["9B3XW5V8Y2H4J6K1"] = topup.Sale{ID: "9B3XW5V8Y2H4J6K1", Pay: topup.PayDeclined}
+	if id := interrupted(d); id != "" {
+		t.Error(id)
+	}
+	d.Sales["4Q7ZK1M2N8P3R5T6"] = topup.Sale{ID: "4Q7ZK1M2N8P3R5T6", Pay: topup.PayStarted}
+	if id := interrupted(d); id != "4Q7ZK1M2N8P3R5T6" {
+		t.Error(id)
+	}
+}
+
 // While no payment can be taken, none is offered.
 func TestNothingIsOfferedInVain(t *testing.T) {
 	st := stateOf(topup.Choosing, "", "", topup.Sale{ID: "4Q7ZK1M2N8P3R5T6"}, &topup.CardFacts{Balance: money.Fen(100)})

@@ -14,12 +14,30 @@ import (
 )
 
 // Passenger is the station as the passenger's page sees it.
-func (s *Station) Passenger() ui.Passenger { return &passenger{station: s} }
+func (s *Station) Passenger() ui.Passenger {
+	return &passenger{station: s, cut: interrupted(s.start), until: time.Now().Add(cutShown)}
+}
+
+// cutShown is how long the first screen tells of a payment that a power cut has
+// interrupted: to whoever may still stand there.
+const cutShown = 3 * time.Minute
+
+// interrupted finds the newest payment that was under way when the power went.
+func interrupted(d topup.Durable) (id entry.SaleID) {
+	for _, s := range d.InOrder() {
+		if s.Pay == topup.PayStarted {
+			id = s.ID
+		}
+	}
+	return id
+}
 
 // passenger numbers the screens: a press counts only for the screen that it
 // was meant for.
 type passenger struct {
 	station *Station
+	cut     entry.SaleID // a payment that a power cut interrupted; "": none
+	until   time.Time
 
 	mu       sync.Mutex
 	shown    ui.Screen
@@ -31,6 +49,9 @@ func (p *passenger) Subscribe(changed func()) func() { return p.station.faces.wa
 
 func (p *passenger) Screen() ui.Screen {
 	scr := p.station.screen()
+	if scr.Name == ui.ScreenIdle && scr.Notice == "" && p.cut != "" && time.Now().Before(p.until) {
+		scr.Notice, scr.Claim = ui.ReasonPaymentInterrupted, p.cut.Claim()
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if now, was := scr, p.shown; now.Name == ui.ScreenDeclined && now.Sale != "" && now.Sale == was.Sale && now.Reason == was.Reason && now.ReasonWords == "" {
