@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"buka/internal/entry"
 )
@@ -147,5 +148,40 @@ func TestAWrongAnchorIsRecognised(t *testing.T) {
 		if err == nil {
 			t.Fatalf("byte %d of the anchor was changed, and all is well", at)
 		}
+	}
+}
+
+// An archive that is whole, but of another journal, is not taken for this one's.
+func TestAnotherJournalsArchiveIsRecognised(t *testing.T) {
+	var dirs [2]string
+	for i := range dirs {
+		dirs[i] = t.TempDir()
+		o := options()
+		o.Clock = func() time.Time { return time.UnixMilli(int64(i)) } // all else is the same
+		s, _, err := Open(Path(dirs[i]), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bulk(t, s, 300)
+		checkpoint(t, s)
+		acknowledge(t, s)
+		archive(t, s, ArchivePolicy{})
+		mustClose(t, s)
+	}
+	names, err := os.ReadDir(filepath.Join(dirs[0], ArchiveName))
+	if err != nil || len(names) != 1 {
+		t.Fatal(names, err)
+	}
+	other := readAll(t, filepath.Join(dirs[1], ArchiveName, names[0].Name()))
+	if err := os.WriteFile(filepath.Join(dirs[0], ArchiveName, names[0].Name()), other, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, _ := mustOpen(t, Path(dirs[0]))
+	defer s.Close()
+	if err := s.Verify(t.Context(), nil); !errors.As(err, new(*ErrDamaged)) {
+		t.Errorf("verified: %v", err)
+	}
+	if err := s.Each(1, func(entry.Entry, []byte) error { return nil }); !errors.As(err, new(*ErrDamaged)) {
+		t.Errorf("read: %v", err)
 	}
 }

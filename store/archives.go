@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -107,20 +108,19 @@ func (a *archives) read(from uint64, to anchor, most, maxBytes int) (raws [][]by
 			i--
 		}
 		size := 0
-		p, err := f.block(i, func(e entry.Entry, raw []byte) error {
+		_, err := f.block(i, func(e entry.Entry, raw []byte) error {
 			switch {
 			case e.Seq < from:
 				return nil
 			case e.Seq > to.Seq || len(raws) >= most || len(raws) > 0 && size+len(raw) > maxBytes:
 				return errStop
+			case e.Seq == to.Seq && sha256.Sum256(raw) != to.Hash:
+				return damaged(e.Seq, "it is not the entry that the journal goes on from")
 			}
 			size += len(raw)
 			raws = append(raws, raw)
 			return nil
 		})
-		if p.seq == to.Seq && p.hash != to.Hash {
-			return damaged(p.seq, "it is not the entry that the journal goes on from")
-		}
 		return err
 	})
 	if len(raws) > 0 && errors.As(err, new(*ErrDamaged)) {

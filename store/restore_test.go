@@ -25,9 +25,9 @@ type kept struct {
 func makeKept(t testing.TB, archived bool) kept {
 	t.Helper()
 	k := kept{dir: t.TempDir(), first: t.TempDir(), second: t.TempDir()}
-	s := grown(t, k.dir, 2000)
+	s := grown(t, k.dir, 1200)
 	if archived {
-		archive(t, s, ArchivePolicy{Keep: 500})
+		archive(t, s, ArchivePolicy{Keep: 400})
 	}
 	backUp(t, s, k.second)
 	bulk(t, s, 300)
@@ -373,7 +373,7 @@ func TestRandomDamageIsSurvived(t *testing.T) {
 	id := readAll(t, idPath(Path(k.dir)))
 	rng := rand.New(rand.NewPCG(7, 8))
 	restores := 0
-	for range 60 {
+	for range 25 {
 		image := bytes.Clone(good)
 		for range 1 + rng.IntN(4) {
 			at := rng.IntN(len(image))
@@ -406,7 +406,7 @@ func TestRandomDamageIsSurvived(t *testing.T) {
 		}
 		k.restored(t, rep)
 	}
-	if restores < 10 {
+	if restores < 5 {
 		t.Errorf("only %d restores", restores)
 	}
 }

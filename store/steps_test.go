@@ -80,10 +80,10 @@ func TestKilledAtEveryStep(t *testing.T) {
 		steps := 0
 		for step := 1; ; step++ {
 			dir := t.TempDir()
-			s := grown(t, dir, 6000)
+			s := grown(t, dir, 2500)
 			want := all(t, s)
 			if what == "backup" {
-				archive(t, s, ArchivePolicy{Keep: 2000})
+				archive(t, s, ArchivePolicy{Keep: 1000})
 				backUp(t, s, backupsOf(dir))
 				backUp(t, s, backupsOf(dir))
 			}

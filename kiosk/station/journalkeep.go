@@ -107,13 +107,15 @@ func (k *keeper) idle() bool {
 	return failed == nil
 }
 
-// calm waits until nobody is being served, for a while.
+// calm waits until no sale can begin any more and nobody is being served, for a
+// while.
 func (k *keeper) calm(ctx context.Context) {
-	for deadline := time.Now().Add(calmWait); !k.idle() && time.Now().Before(deadline); {
+	closed := func() bool { state, _ := k.s.engine.State(); return state.Live.Devices["journal"] != "" }
+	for deadline := time.Now().Add(calmWait); !(closed() && k.idle()) && time.Now().Before(deadline); {
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(200 * time.Millisecond):
+		case <-time.After(20 * time.Millisecond):
 		}
 	}
 }
