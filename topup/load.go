@@ -93,8 +93,12 @@ func (st *step) loadAnswered(e LoadAnswered) {
 		st.do(Write{Place: c.Place, Session: c.Session, Sale: s.ID, Random: attempt.Random})
 	case e.Outcome == entry.NotDone:
 		st.record(entry.LoadRefused{Of: of, Code: e.Code, Paid: true})
+		step := st.outOfStep(e.Code) // a closed batch is no reason to give money back
+		if c.Sale != e.Sale || c.Phase != Loading {
+			return
+		}
 		st.do(ReleaseCard{Place: c.Place})
-		if declineReason(e.Code) == "bank-unreachable" {
+		if step || declineReason(e.Code) == "bank-unreachable" {
 			st.backToHold(c, "authority-wait")
 			st.timer(timerAgain, 3_000)
 			return

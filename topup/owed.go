@@ -82,14 +82,16 @@ func owes(s Sale, d Duty) bool {
 var recorded = map[string]bool{"00": true, "63": true, "25": true, "12": true}
 
 // outOfStep signs on again where the host says that we are not.
-func (st *step) outOfStep(code string) {
+func (st *step) outOfStep(code string) bool {
 	switch code {
 	case "22", "77", "97", "99", "A0", "A7":
 		if st.Live.SignedOn {
 			st.Live.SignedOn = false
 			st.do(SignOn{STAN: st.stan()})
 		}
+		return true
 	}
+	return false
 }
 
 // acknowledge records that an obligation has ended, if the code says so.

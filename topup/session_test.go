@@ -149,3 +149,22 @@ func TestTheWriteIsOfTheAnnouncedLoad(t *testing.T) {
 		}
 	}
 }
+
+// The host has closed the batch while the money waits for the card: the kiosk
+// signs on again and loads, and the money stays. Found by topup/sim.
+func TestALoadAfterTheBatchWasClosed(t *testing.T) {
+	s := newScript(t)
+	s.pay()
+	sale := entry.SaleID("SALE000000000001")
+	s.on(topup.CardPresented{Place: topup.Front, Session: 2}, cardRead(2),
+		topup.LoadAnswered{Place: topup.Front, Session: 2, Sale: sale, Attempt: entry.Attempt{Card: testCard, Slot: 2, Amount: 5000}, Outcome: entry.NotDone, Code: "77"})
+	signsOn := false
+	for _, c := range s.did {
+		_, is := c.(topup.SignOn)
+		signsOn = signsOn || is
+	}
+	s.phase(topup.Holding)
+	if !signsOn || !s.state.Durable.Sales[sale].Offered() {
+		t.Errorf("signs on: %v, sale %+v", signsOn, s.state.Durable.Sales[sale])
+	}
+}
