@@ -214,7 +214,7 @@ func (w *World) onConfirmRestore(c topup.ConfirmRestore, how Fault) {
 	w.ship()
 	h := &w.host
 	t := &h.terminals[w.index]
-	e := topup.RestoreAnswered{OK: true, Facts: entry.RestoreConfirmed{LastSTAN: t.top}}
+	e := topup.RestoreAnswered{OK: true, Facts: entry.RestoreConfirmed{LastSTAN: t.lastSTAN}}
 	t.batch, t.lastSTAN = t.batch+1, 0
 	for i := range h.rewrites { // what it was working on is the host's again
 		if r := &h.rewrites[i]; r.holder == w.index {
@@ -241,7 +241,7 @@ func (w *World) onConfirmRestore(c topup.ConfirmRestore, how Fault) {
 		e.Facts.Taken++
 	}
 	w.answered(e, nothing, how)
-	w.maxSTAN = t.top
+	w.maxSTAN = e.Facts.LastSTAN
 }
 
 // fact is what the ledgers say of a sale. Of its authorisations only the newest
@@ -297,6 +297,9 @@ func (w *World) refund(c topup.Send) string {
 func (w *World) takes(kind string, batch, stan uint32, content string) {
 	t := &w.host.terminals[w.index]
 	t.top = max(t.top, stan)
+	if batch == t.batch {
+		t.lastSTAN = max(t.lastSTAN, stan)
+	}
 	if !w.opt.Fleet {
 		return
 	}
