@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -103,10 +104,17 @@ func (s *space) hold() (release func()) {
 	case err := <-ended:
 		s.t.Fatal("the journal is not read: ", err)
 	}
-	return func() {
-		close(free)
-		must(s.t, <-ended)
+	var once sync.Once
+	release = func() {
+		once.Do(func() {
+			close(free)
+			if err := <-ended; err != nil {
+				s.t.Error(err)
+			}
+		})
 	}
+	s.t.Cleanup(release) // a test that fails must not wait for itself
+	return release
 }
 
 func (s *space) opened() uint64 {
