@@ -28,6 +28,7 @@ func (c *canon) command(cmd topup.Command) {
 		c.text("write")
 		c.session(q.Session, at(q.Place))
 		c.id(q.Sale)
+		c.random(q.Random)
 	case topup.Prove:
 		c.text("prove")
 		c.session(q.Session, at(q.Place))
@@ -102,17 +103,20 @@ func (c *canon) event(ev topup.Event) {
 		c.stan(e.Duty.STAN)
 	case topup.LoadAnswered:
 		c.text("load " + e.Code)
+		c.int(at(e.Place))
 		c.session(e.Session, at(e.Place))
 		c.id(e.Sale)
 		c.attempt(e.Attempt)
 		c.int(int(e.Outcome))
 	case topup.SlotMoved:
 		c.text("moved")
+		c.int(at(e.Place))
 		c.session(e.Session, at(e.Place))
 		c.id(e.Sale)
 		c.slot(c.cardOf(e.Sale), e.Got)
 	case topup.CounterJudged:
 		c.text("counter")
+		c.int(at(e.Place))
 		c.session(e.Session, at(e.Place))
 		c.id(e.Sale)
 		c.slot(c.cardOf(e.Sale), e.Counter.Value)

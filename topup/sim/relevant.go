@@ -154,7 +154,7 @@ func (c *canon) host() {
 			c.int(slices.Index(c.rands, t.loaded))
 		}
 		s, open := c.w.disk.Sales[t.id]
-		c.bool(t.spoiled && (c.whole || open && !settled(&s)), t.lied, slices.Contains(h.confirmed, t.id))
+		c.bool(t.spoiled && (c.whole || open && !settled(&s)), t.lied, t.decided, slices.Contains(h.confirmed, t.id))
 	}
 	c.parts = c.parts[:0]
 	from := len(c.b)
@@ -178,9 +178,10 @@ func (c *canon) host() {
 }
 
 // early: reversals that came before their payment matter to payments that may
-// still come.
+// still come, and payments that were refused to their reversals.
 func (c *canon) early() {
 	for i, n := range c.stans {
+		c.bool(slices.ContainsFunc(c.w.host.refused, func(k key) bool { return k.stan == n }))
 		for _, k := range c.w.host.early {
 			if k.stan == n && (c.whole || slices.ContainsFunc(c.w.net, func(q topup.Command) bool {
 				p, ok := q.(topup.Pay)
@@ -210,7 +211,7 @@ func (c *canon) rows(card int) {
 			c.random([]byte(r.random))
 			c.slot(card, r.slot)
 			c.id(r.sale)
-			c.bool(r.given, r.open)
+			c.bool(r.given, r.open, r.used)
 		} else {
 			asks := r.open && c.mayAsk(r.sale)
 			if ref < 0 && !asks && (!r.given || r.slot < c.low[card]) {
@@ -218,7 +219,7 @@ func (c *canon) rows(card int) {
 			}
 			c.int(ref)
 			c.slot(card, r.slot)
-			c.bool(r.given, asks)
+			c.bool(r.given, asks, ref >= 0 && r.open, ref >= 0 && r.used)
 			if asks {
 				c.id(r.sale)
 			}
