@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -38,6 +39,7 @@ type runner struct {
 
 	timeout time.Duration
 	keys    host.Keys
+	cutting bool   // a power cut at an entry was armed and the power not switched on since
 	shared  bool   // another authority loads the cards too
 	pending []Line // declarations before the world is opened
 	fault   string // the host's, as it was armed
@@ -142,9 +144,41 @@ func (r *runner) line(ctx context.Context, l Line) error {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, r.patience(l), errors.New("its moment did not come"))
 	defer cancel()
+	if r.dark(ctx, l) {
+		return nil
+	}
 	err := f(r, ctx, l)
 	r.over = false
+	if err != nil && r.dark(ctx, l) {
+		err = nil // it struck during the deed
+	}
 	return err
+}
+
+// passenger are the deeds of somebody who stands before the kiosk.
+var passenger = []string{"tap", "lay", "choose", "pay", "pin", "press", "lang"}
+
+// dark says that an armed power cut has struck and that the line is a deed at
+// the kiosk, which then does nothing: a script need not know at which of several
+// deeds the cut strikes. It waits until the kiosk is down.
+func (r *runner) dark(ctx context.Context, l Line) bool {
+	switch {
+	case l.cutsAt():
+		r.cutting = true
+	case l.rest(0) == "power on":
+		r.cutting = false
+	}
+	if !r.cutting || r.lab.Cutting() != "" || !slices.Contains(passenger, l.Words[0]) {
+		return false
+	}
+	if off := r.lab.Off(); off != nil {
+		select {
+		case <-off:
+		case <-ctx.Done():
+			return false
+		}
+	}
+	return true
 }
 
 func (r *runner) patience(l Line) time.Duration {
@@ -187,6 +221,7 @@ func (r *runner) ensureCut(ctx context.Context, kind string) error {
 	if err := w.CutAt(kind); err != nil {
 		return err
 	}
+	r.cutting = kind != ""
 	if err := w.PowerOn(); err != nil {
 		return err
 	}
