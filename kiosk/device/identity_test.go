@@ -173,14 +173,11 @@ func TestThrottle(t *testing.T) {
 		refused := 0
 		for end := time.Now().Add(generous); ; {
 			c := r.ask(context.Background())
-			var a answer
-			select {
-			case a = <-c:
-			case <-time.After(50 * time.Millisecond):
-				r.prompt()
+			waitFor(t, "a prompt or a refusal", func() bool { return len(c) > 0 || r.pad.Snapshot().Waiting })
+			if len(c) == 0 {
 				r.typePIN()
-				a = r.get(c)
 			}
+			a := r.get(c)
 			if a.err == nil {
 				r.wantBlock(a)
 				break

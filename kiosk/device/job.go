@@ -79,11 +79,23 @@ func (p *PinPad) ended(ctx context.Context, l *link, err error) (said, lineErr e
 	case ctx.Err() != nil && errors.Is(err, context.Cause(ctx)): // first: the cause is the caller's own error, of any kind
 		return err, stop()
 	case errors.Is(err, errEOT):
-		return ErrCancelled, nil
+		return ErrCancelled, p.makeSure(l)
 	case errors.Is(err, errWait): // the customer was too slow
 		return ErrTimeout, stop()
 	case errors.As(err, &refused), errors.Is(err, ErrAnswer), errors.Is(err, ErrWorkingKey):
-		return err, nil // the pad is there and has ended the exchange by itself
+		return err, p.makeSure(l)
 	}
 	return err, err // ErrUnplugged, ErrGarbled, ErrOtherPad
+}
+
+// makeSure says 72 to a pad that has ended an entry by itself, as it seems: its
+// EOT or its answer may have been a late one of something older, and the pad be
+// asking for a PIN.
+func (p *PinPad) makeSure(l *link) error {
+	if !p.asking {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), p.cfg.CancelTimeout)
+	defer cancel()
+	return l.send(ctx, msgCancel(), p.cfg.AckTimeout, nil)
 }

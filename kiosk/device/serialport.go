@@ -53,6 +53,9 @@ func openLine(path string, baud int, mode string) (*line, error) {
 		port.Close()
 		return nil, fmt.Errorf("set the read time-out of %s: %w", path, err)
 	}
+	// What a pad has said to an earlier opening of the port is no answer to this
+	// one. A port that cannot do this has nothing to forget.
+	_ = port.ResetInputBuffer()
 	l := &line{
 		port:   port,
 		rx:     make(chan []byte, chunksQueued),

@@ -263,6 +263,8 @@ func TestWireRefusals(t *testing.T) {
 	p.z2z60()
 	p.send(must(Frame{Body: []byte("717")}.Encode())...)
 	p.expect([]byte{ack})
+	p.expect(p.frames["cancel"])
+	p.send(ack)
 	if o := p.get(c); !errors.As(o.err, &refused) || refused != (ErrPadRefused{"71", "7"}) {
 		t.Fatal(o.err)
 	}
@@ -272,6 +274,8 @@ func TestWireRefusals(t *testing.T) {
 	p.z2z60()
 	p.send(p.frames["71 MK/SK"]...)
 	p.expect([]byte{ack})
+	p.expect(p.frames["cancel"])
+	p.send(ack)
 	if o := p.get(c); !errors.Is(o.err, ErrAnswer) {
 		t.Fatal(o.err)
 	}
