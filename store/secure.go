@@ -42,7 +42,7 @@ func (s *Store) Secure(bytes int64) error {
 	if used, err = s.usedBytes(); err != nil {
 		return err
 	}
-	want := 2*bytes + growBytes // more than asked, so that the next calls find it there
+	want := bytes + growBytes // more than asked, so that the next calls find it there
 	err = s.allocate(used, want)
 	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
 		want = bytes
