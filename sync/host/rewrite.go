@@ -105,7 +105,7 @@ func mayRewrite(own *Rewrite, r *switchlink.Request, inDoubt bool) string {
 		return switchlink.CodeNotFound
 	case own.Amount != a.Amount:
 		return switchlink.CodeOtherAmount
-	case own.Card != a.Card, inDoubt, own.Holder != "" && own.Holder != terminalOf(r):
+	case own.Card != a.Card, inDoubt: // what another terminal holds is barred by its authorisation
 		return switchlink.CodeRestricted
 	}
 	return ""
