@@ -131,9 +131,9 @@ var tortures = []struct {
 	fleet                 bool
 	faults                string
 }{
-	{sales: 8000, cards: 3},
+	{sales: 12_000, cards: 3},
 	{sales: 3000, cards: 3, fleet: true, faults: "journal-restored,torn-before,torn-after"},
-	{sales: 3000, cards: 1, amounts: 1, fleet: true, faults: "torn-before"},
+	{sales: 6000, cards: 1, amounts: 1, fleet: true, faults: "torn-before"},
 }
 
 var searches = []struct {
