@@ -47,14 +47,17 @@ bench: deps
 clean:
 	rm -rf bin
 
-# Every state of core, card, host and fault, to the bounds that end, and as many
-# as fit beyond them.
+# Every state of core, card, host and fault, to the bounds of the law's promise,
+# then every kind of card, the desk and the wider faults, and at last as many
+# states as fit beyond. An hour of one core, 2 GB.
+EXPLORE = nice -n 15 ./bin/kiosk explore
 explore: build
-	./bin/kiosk explore --cards 1 --sales 1 --faults 1
-	./bin/kiosk explore --cards 1 --sales 2 --faults 0
-	./bin/kiosk explore --cards 2 --sales 2 --faults 0
-	./bin/kiosk explore --cards 1 --sales 1 --faults 2 --states 3000000
-	./bin/kiosk explore --cards 1 --sales 2 --faults 1 --states 3000000
+	for v in 0 1 2 3 4 5 6 7; do $(EXPLORE) --cards 1 --sales 1 --faults 2 --variety $$v || exit 1; done
+	$(EXPLORE) --cards 2 --sales 2 --faults 2
+	$(EXPLORE) --cards 1 --sales 2 --faults 3
+	$(EXPLORE) --cards 1 --sales 1 --faults 2 --wide
+	$(EXPLORE) --cards 2 --sales 1 --faults 1 --desk
+	for s in 1 2 3; do $(EXPLORE) --cards 2 --sales 3 --faults 3 --desk --wide --variety 99 --states 500000 --seed $$s || exit 1; done
 
 # A million sales with all faults, for each of ten seeds.
 torture: build

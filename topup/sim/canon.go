@@ -14,7 +14,7 @@ import (
 
 // canon writes a world of one kiosk down in a form that is equal for worlds
 // that can go on in the same ways. Why each merging is sound is said in
-// docs/decisions/0014; TestMergedStatesGoOnAlike and TestEveryFieldCounts
+// docs/decisions/0018; TestMergedStatesGoOnAlike and TestEveryFieldCounts
 // watch over it.
 //
 //   - Names that mean nothing by themselves (sale ids, STANs, randoms, sessions)

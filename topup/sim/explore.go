@@ -2,6 +2,7 @@ package sim
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"runtime/debug"
 	"slices"
 )
@@ -9,10 +10,11 @@ import (
 // Bound of a search.
 type Bound struct {
 	Options
-	Depth  int  // actions in a row; 0: no bound
-	States int  // that are visited; 0: no bound
-	Whole  bool // every field counts (canon.go), for comparison
-	Raw    bool // a violation's history is not made short, nor told
+	Depth  int    // actions in a row; 0: no bound
+	States int    // that are visited; 0: no bound
+	Whole  bool   // every field counts (canon.go), for comparison
+	Seed   uint64 // another order of trying; what a search without end visits of its bound depends on it
+	Raw    bool   // a violation's history is not made short, nor told
 
 	Progress func(Visit) // if set, called now and then
 
@@ -147,7 +149,12 @@ func (s *search) depthFirst() {
 		if n := len(spare); n > 0 {
 			list, spare = spare[n-1], spare[:n-1]
 		}
-		stack = append(stack, frame{w: w, actions: w.Actions(list)})
+		list = w.Actions(list)
+		if s.b.Seed != 0 {
+			rng := rand.New(rand.NewPCG(s.b.Seed, uint64(s.seen.n)))
+			rng.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+		}
+		stack = append(stack, frame{w: w, actions: list})
 	}
 	s.visit.Complete = true
 }
