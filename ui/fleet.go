@@ -105,7 +105,7 @@ func judge(k Kiosk, now time.Time) fleetKiosk {
 	mark(k.Recovering, "recovering")
 	if kept := k.Kept; kept != nil {
 		mark(kept.VerifyFailed || kept.BackupFailed || kept.TidyFailed || kept.RestoredStart, "kept")
-		mark(kept.Backup.IsZero() || now.Sub(kept.Backup) > backupOld, "backup")
+		mark(!kept.Backup.IsZero() && now.Sub(kept.Backup) > backupOld, "backup") // none yet is no fault: a kiosk begins so
 	}
 	return f
 }

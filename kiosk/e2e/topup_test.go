@@ -250,13 +250,13 @@ func networkGone(w *world) {
 	w.bench.until("the network to be gone", `document.querySelector("#switch-state").classList.contains("bad")`)
 	w.offer("ruby") // balance and history need no network
 	w.passenger.reads("#balance", old.String())
-	w.choose(5000)
-	w.screen("offline")
-	w.title("screen.offline.title")
+	w.passenger.until("no amount to be offered in vain", `document.getElementById("title").textContent === `+quote(w.words.T("screen.offline.title"))+
+		` && !document.querySelector(".choice")`)
 	w.passenger.reads("#main", w.words.T("screen.offline.can-balance"))
 	w.shoot("offline")
 	w.charged(rich.name, debits)
 	w.balance("ruby", old)
+	w.passenger.press("#stop")
 	w.home()
 	w.bench.press("#both-up")
 	w.ready()
