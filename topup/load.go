@@ -93,6 +93,9 @@ func (st *step) loadAnswered(e LoadAnswered) {
 		st.do(Write{Place: c.Place, Session: c.Session, Sale: s.ID, Random: attempt.Random})
 	case e.Outcome == entry.NotDone:
 		st.record(entry.LoadRefused{Of: of, Code: e.Code, Paid: true})
+		if s.Remote && over[e.Code] { // the list was older than the host
+			st.forget(s.ID)
+		}
 		step := st.outOfStep(e.Code) // a closed batch is no reason to give money back
 		if c.Sale != e.Sale || c.Phase != Loading {
 			return
@@ -205,6 +208,7 @@ func (st *step) wrote(e Wrote) {
 func (st *step) written(c *Console, id entry.SaleID) {
 	s := st.Durable.Sales[id]
 	st.timer(timerOffer+string(id), 0)
+	st.forget(id)
 	if c.Sale == id {
 		c.Amount, c.Old = s.Amount, s.Attempt.OldBalance
 		reason := ""

@@ -97,13 +97,18 @@ func (st *step) take(c *Console, r Remote, facts CardFacts) Sale {
 
 // forget leaves a rewrite of the host alone until the host names it again.
 func (st *step) forget(id entry.SaleID) {
+	if !slices.ContainsFunc(st.Live.Remote, func(r Remote) bool { return r.Sale == id }) {
+		return
+	}
 	st.Live.Remote = slices.DeleteFunc(slices.Clone(st.Live.Remote), func(r Remote) bool { return r.Sale == id })
 }
+
+// over says that the authority knows a rewrite of the host as ended.
+var over = map[string]bool{"12": true, "25": true, "64": true, "C0": true}
 
 // later ends a console's work on a rewrite of the host: it stays the host's.
 func (st *step) later(c *Console, reason string) {
 	id := c.Sale
-	st.forget(id)
 	st.do(ReleaseCard{Place: c.Place})
 	st.last(c, Open, reason, id)
 }

@@ -61,6 +61,9 @@ func TestARewriteOfTheHostInOneTap(t *testing.T) {
 	if d.Kind != topup.Confirmation {
 		t.Fatalf("%+v", d)
 	}
+	if len(s.state.Live.Remote) != 0 {
+		t.Error("it would be taken again from a list that is older than the write")
+	}
 	s.on(topup.Sent{Duty: d, Answered: true, Code: "00"})
 	if len(s.state.Durable.Sales) != 0 {
 		t.Errorf("%+v", s.state.Durable.Sales)
@@ -105,6 +108,9 @@ func TestARewriteOfTheHostIsNeverGivenBackAsMoney(t *testing.T) {
 			end(s)
 			if x := s.sale(hostSale); x.ID != "" {
 				t.Errorf("it is still here: %+v (front %s)", x, s.state.Live.Front.Phase)
+			}
+			if name != "a power cut" && len(s.state.Live.Remote) != 1 {
+				t.Error("the same machine does not offer it again")
 			}
 			for _, c := range s.did {
 				if send, ok := c.(topup.Send); ok {
