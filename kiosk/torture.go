@@ -39,7 +39,11 @@ shortest history it found, and the exit status is 1.`,
 		}
 		realpboc.Cards(&p.Options)
 		r := sim.Torture(p)
-		return reportSearch(cmd, r, r.History, r.Err)
+		err = reportSearch(cmd, r, r.History, r.Err)
+		if r.Script != "" {
+			fmt.Fprintf(cmd.ErrOrStderr(), "as a scenario:\n%s", r.Script)
+		}
+		return err
 	}
 	return c
 }

@@ -43,7 +43,7 @@ var cardNames = [...]string{"red", "green", "yellow", "white"}
 // head declares cards as the model's are: the last load was of the same amount,
 // at the same terminal and, by the clock, at the same time.
 func (s *script) head() {
-	s.add("# Found by kiosk explore. Lines with # are what the language has no word for.")
+	s.add("# Found by topup/sim. Lines with # are what the language has no word for.")
 	s.add("set switch.timeout 1s")
 	for i := range s.w.cards {
 		c := &s.w.cards[i]

@@ -30,6 +30,7 @@ type Report struct {
 
 	Err     error    `json:"-"` // the violation
 	History []string `json:"-"` // that leads to it, shrunk
+	Script  string   `json:"-"` // the same as a scenario
 }
 
 const (
@@ -60,7 +61,9 @@ func Torture(p Plan) Report {
 		if err != nil {
 			r.broken(err)
 			if !p.Raw {
-				r.History, r.Err = Tell(&g.opt, shrink(&g.opt, g.history))
+				short := shrink(&g.opt, g.history)
+				r.History, r.Err = Tell(&g.opt, short)
+				r.Script = Script(&g.opt, short)
 			}
 			break
 		}
