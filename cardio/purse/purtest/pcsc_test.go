@@ -199,7 +199,7 @@ func (b behind) Strike(ctx context.Context, f purtest.Fault, cmd, before []byte)
 		})
 	default:
 		hang = f == purtest.TimedOutBefore || f == purtest.TimedOutAfter
-		r.place.arm(f, before, func() { r.stop() })
+		r.place.arm(f, before, r.stop) // the service of now: another may run when it ends
 	}
 	if hang {
 		var cancel context.CancelFunc
