@@ -17,6 +17,7 @@ var expectations = map[string]command{
 	"rewrites": (*runner).expectRewrites, "owed": (*runner).expectOwed, "money": (*runner).expectConserved,
 	"synced": (*runner).expectSynced, "journal": (*runner).expectJournal, "reason": (*runner).expectReason,
 	"owned": (*runner).expectOwned, "recovering": (*runner).expectRecovering, "cases": (*runner).expectCases,
+	"struck": (*runner).expectStruck,
 }
 
 // expect asks until it holds, at most 5 s or as long as the line says.
@@ -219,3 +220,6 @@ func (r *runner) expectRecovering(ctx context.Context, l Line) error {
 	}
 	return nil
 }
+
+// expectStruck: every fault that was armed has struck.
+func (r *runner) expectStruck(context.Context, Line) error { return r.allStruck() }

@@ -36,6 +36,7 @@ type script struct {
 	after string // the line that follows the present action
 	ill   bool   // something has gone wrong: what is seen from here on may be the defect
 	host  bool   // a fault of the host is armed
+	armed bool   // a fault that strikes by itself is armed
 }
 
 var cardNames = [...]string{"red", "green", "yellow", "white"}
@@ -74,6 +75,7 @@ func (s *script) act(line string) {
 func (s *script) arm(line string) {
 	s.lines = slices.Insert(s.lines, s.mark, line)
 	s.mark++
+	s.armed = true
 }
 
 // hostFault arms a fault of the host, which ends after it has struck.
@@ -321,6 +323,9 @@ func (s *script) worldFault(f Fault) {
 func (s *script) end() {
 	w := s.w
 	s.note("all faults end")
+	if s.armed {
+		s.add("expect within 10s struck")
+	}
 	if !w.up {
 		s.add("network up")
 	}
