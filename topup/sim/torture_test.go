@@ -134,6 +134,8 @@ var tortures = []struct {
 	{sales: 12_000, cards: 3},
 	{sales: 3000, cards: 3, fleet: true, faults: "journal-restored,torn-before,torn-after"},
 	{sales: 6000, cards: 1, amounts: 1, fleet: true, faults: "torn-before"},
+	{sales: 4000, cards: 2, amounts: 1, fleet: true, faults: "torn-before,torn-after,journal-restored,crash"},
+	{sales: 6000, cards: 1, amounts: 1, fleet: true, faults: "torn-before,authority-down,network-down"},
 }
 
 var searches = []struct {

@@ -29,6 +29,13 @@ func (b *books) HandedOver(_ context.Context, _ *sql.Tx, _ string, h entry.Hande
 	return nil
 }
 
+func (b *books) past(id entry.SaleID) (past, told bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	past, told = b.handed[id]
+	return past, told
+}
+
 func (b *books) Restored(_ context.Context, _ *sql.Tx, q fleetmsg.RestoreQuery, known func(entry.SaleID) (Known, error)) (entry.RestoreConfirmed, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -82,13 +89,15 @@ func TestARestoredJournalIsConfirmed(t *testing.T) {
 	l, stop := startLink(t, s.Addr(), "K1", j, func(c *fleetlink.Config) { c.Epoch = entry.Hex(old) })
 	eventually(t, "the old journal is there", shipped(l))
 	stop()
-	if past, ok := b.handed[saleID(2)]; !ok || past {
+	if past, ok := b.past(saleID(2)); !ok || past {
 		t.Fatalf("handed over: %v, past %v", ok, past)
 	}
 
 	seq, hash := backup.tail()
 	backup.append(t, entry.Restored{Epoch: entry.Hex(fresh), Was: entry.Hex(old), LastSeq: seq, LastHash: entry.Hex(hash[:]), Why: "test", Lost: true})
+	b.mu.Lock()
 	b.ask = []entry.SaleID{saleID(1), saleID(2), saleID(3), saleID(4), saleID(5)}
+	b.mu.Unlock()
 	nc := login(t, s, "K1")
 	q := fleetmsg.RestoreQuery{Kiosk: "K1", Epoch: entry.Hex(fresh), Terminal: "m/t", Open: []entry.SaleID{saleID(3)}}
 	q.TailSeq, q.TailHash = backup.tail()
@@ -109,10 +118,12 @@ func TestARestoredJournalIsConfirmed(t *testing.T) {
 		return a
 	}
 	ask(q, fleetmsg.CodeRetry) // nothing of the new epoch is here
-	b.handed = map[entry.SaleID]bool{}
+	b.mu.Lock()
+	clear(b.handed)
+	b.mu.Unlock()
 	l, _ = startLink(t, s.Addr(), "K1", backup, func(c *fleetlink.Config) { c.Epoch = entry.Hex(fresh) })
 	eventually(t, "the restored journal is there", shipped(l))
-	if past := b.handed[saleID(2)]; !past {
+	if past, _ := b.past(saleID(2)); !past {
 		t.Error("what was handed over before the restore counts as new")
 	}
 	other := q
@@ -127,8 +138,11 @@ func TestARestoredJournalIsConfirmed(t *testing.T) {
 	for id, want := range map[entry.SaleID]Known{
 		saleID(1): {Here: true, Closed: true}, saleID(2): {Here: true}, saleID(3): {Here: true, Closed: true}, saleID(4): {Back: true}, saleID(5): {},
 	} {
-		if b.known[id] != want {
-			t.Errorf("%s: %+v, want %+v", id, b.known[id], want)
+		b.mu.Lock()
+		got := b.known[id]
+		b.mu.Unlock()
+		if got != want {
+			t.Errorf("%s: %+v, want %+v", id, got, want)
 		}
 	}
 	facts, err := l.ConfirmRestore(t.Context(), "m/t", []entry.SaleID{saleID(3)})
