@@ -37,7 +37,7 @@ func main() {
 		{"format", format},
 		{"vet", func(t *tally) { t.command("go vet", "go", "vet", "./...") }},
 		{"unit", func(t *tally) { t.test("-race", packages(false)...) }},
-		{"whole", func(t *tally) { t.test("", packages(true)...) }},
+		{"whole", func(t *tally) { t.test("-p=1", packages(true)...) }}, // each wants the machine for itself
 		{"fuzz", func(t *tally) { fuzz(t, *fuzzFor) }},
 	}
 	keepPorts()
@@ -111,10 +111,10 @@ func (t *tally) command(what, name string, args ...string) {
 }
 
 // test runs go test and counts each test. The output of a failed one is shown.
-func (t *tally) test(race string, pkgs ...string) {
+func (t *tally) test(flag string, pkgs ...string) {
 	args := []string{"test", "-json", "-count=1", "-timeout=12m"}
-	if race != "" {
-		args = append(args, race)
+	if flag != "" {
+		args = append(args, flag)
 	}
 	cmd := exec.Command("go", append(args, pkgs...)...)
 	cmd.Stderr = os.Stderr
