@@ -229,11 +229,11 @@ func (st *step) chosen(e Chosen) {
 	st.record(entry.AmountChosen{Of: entry.Of{Sale: c.Sale}, Amount: e.Amount})
 	c.Amount, c.Notice = e.Amount, ""
 	st.calm(c)
-	switch {
-	case !st.Live.HostUp || st.Durable.Batch == 0 || !st.Live.SignedOn:
-		st.refuse(c, NoNetwork, "network-down", "offline")
-	case st.Live.Devices["pinpad"] != "":
-		st.refuse(c, Declined, "pinpad-missing", "pinpad")
+	switch why := st.NoPayment(); {
+	case why == "network-down":
+		st.refuse(c, NoNetwork, why, "offline")
+	case why != "":
+		st.refuse(c, Declined, why, "device")
 	case c.Session == 0:
 		c.Phase = CardBack
 		st.timer(timerIdle, st.core.Rules.IdleMS)

@@ -70,6 +70,20 @@ func (c *Core) Look(s State) View {
 	return v
 }
 
+// NoPayment says why no payment can begin now; "" if one can. An amount that
+// is chosen against it is refused, so none should be offered.
+func (s State) NoPayment() string {
+	switch {
+	case !s.Live.HostUp, !s.Live.SignedOn, s.Durable.Batch == 0:
+		return "network-down"
+	case s.Live.Devices["pinpad"] != "":
+		return "pinpad-missing"
+	case s.Live.Devices["bank"] != "":
+		return "bank-reader-missing"
+	}
+	return ""
+}
+
 var screens = map[Phase]string{
 	Idle: "idle", Reading: "processing", Choosing: "amount", CardBack: "card", Probing: "processing", Paying: "payment",
 	PINEntry: "pin", Sending: "processing", Holding: "hold", Loading: "processing", Writing: "processing",

@@ -158,26 +158,8 @@ func (w *world) speak() {
 
 func (w *world) tap(card string) { w.Helper(); w.bench.press("#tap-" + card) }
 
-// choose presses an amount, again if the screen had just changed: then a press
-// is not taken.
-func (w *world) choose(f money.Fen) {
-	w.Helper()
-	button := fmt.Sprintf("#choose-%d", f)
-	w.passenger.press(button)
-	for range 5 {
-		for range 40 {
-			if ask[string](w.passenger, "document.documentElement.dataset.screen") != "amount" {
-				return
-			}
-			time.Sleep(50 * time.Millisecond)
-		}
-		if ask[bool](w.passenger, "Boolean(document.querySelector("+quote(button)+"))") {
-			w.passenger.press(button)
-		}
-	}
-}
-
-func (w *world) pay(bank string) { w.Helper(); w.bench.press("#pay-" + bank) }
+func (w *world) choose(f money.Fen) { w.Helper(); w.passenger.press(fmt.Sprintf("#choose-%d", f)) }
+func (w *world) pay(bank string)    { w.Helper(); w.bench.press("#pay-" + bank) }
 
 // keys types on the PIN pad, once it asks. The pad shows a dot for each digit.
 func (w *world) keys(digits string) {

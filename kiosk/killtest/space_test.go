@@ -152,16 +152,10 @@ func (s *space) topUp(chosen func(), amount money.Fen) {
 	before := p.Balance()
 	s.until("idle", named(ui.ScreenIdle))
 	must(s.t, s.Lay("red", topup.Front))
-	s.until("the amounts", named(ui.ScreenAmount))
+	scr := s.until("the amounts", func(scr ui.Screen) bool { return scr.Name == ui.ScreenAmount && scr.NoPay == "" })
 	chosen()
-	var pressed time.Time
-	s.until("the payment", func(scr ui.Screen) bool {
-		if scr.Name == ui.ScreenAmount && time.Since(pressed) > time.Second { // a press on a screen that has just changed is not taken
-			pressed = time.Now()
-			must(s.t, s.page.Input(ui.Input{Sale: scr.Sale, Rev: scr.Rev, Do: ui.DoChoose, Value: fmt.Sprint(int64(amount))}))
-		}
-		return scr.Name == ui.ScreenPayment
-	})
+	must(s.t, s.page.Input(ui.Input{Sale: scr.Sale, Rev: scr.Rev, Do: ui.DoChoose, Value: fmt.Sprint(int64(amount))}))
+	s.until("the payment", named(ui.ScreenPayment))
 	must(s.t, s.PresentBank(ctx, "blue"))
 	must(s.t, s.Pad().Type(ctx, digits))
 	s.until("the end of the sale", named(ui.ScreenDone))

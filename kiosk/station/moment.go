@@ -38,7 +38,7 @@ func moment(state topup.State, scr *ui.Screen) {
 	f := state.Live.Front
 	sale, open := state.Durable.Sales[f.Sale]
 	scr.Paid, scr.Remote = open && atRisk(sale), sale.Remote
-	scr.NoPay = noPay(state)
+	scr.NoPay = ui.Reason(state.NoPayment())
 	scr.NoticeWords = noticeWords(state, f)
 	switch f.Phase {
 	case topup.Loading, topup.Writing:
@@ -69,19 +69,6 @@ func moment(state topup.State, scr *ui.Screen) {
 	if scr.Paid || f.Sale != "" && (scr.Back != "" || f.Phase == topup.Open || f.Phase == topup.Contact) {
 		scr.Claim = f.Sale.Claim()
 	}
-}
-
-// noPay says why no payment can be taken now.
-func noPay(state topup.State) ui.Reason {
-	switch {
-	case !state.Live.HostUp:
-		return ui.ReasonNetworkDown
-	case state.Live.Devices["pinpad"] != "":
-		return ui.ReasonPINPadMissing
-	case state.Live.Devices["bank"] != "":
-		return ui.ReasonBankReaderMissing
-	}
-	return ""
 }
 
 // noticeWords are those of the line above the rest.

@@ -2,6 +2,7 @@ package station
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -160,20 +161,67 @@ func TestAnInterruptedPaymentIsTold(t *testing.T) {
 	}
 }
 
-// While no payment can be taken, none is offered.
+// An amount is offered exactly when the core would take it: never in vain.
 func TestNothingIsOfferedInVain(t *testing.T) {
-	st := stateOf(topup.Choosing, "", "", topup.Sale{ID: "4Q7ZK1M2N8P3R5T6"}, &topup.CardFacts{Balance: money.Fen(100)})
-	if scr := shown().show(st); scr.NoPay != "" {
-		t.Error(scr.NoPay)
+	flaws := []struct {
+		why ui.Reason
+		do  func(*topup.State)
+	}{
+		{"", func(*topup.State) {}},
+		{ui.ReasonNetworkDown, func(s *topup.State) { s.Live.HostUp = false }},
+		{ui.ReasonNetworkDown, func(s *topup.State) { s.Live.SignedOn = false }},
+		{ui.ReasonNetworkDown, func(s *topup.State) { s.Durable.Batch = 0 }},
+		{ui.ReasonPINPadMissing, func(s *topup.State) { s.Live.Devices["pinpad"] = "pinpad-missing" }},
+		{ui.ReasonBankReaderMissing, func(s *topup.State) { s.Live.Devices["bank"] = "reader-missing" }},
 	}
-	st.Live.HostUp = false
-	if scr := shown().show(st); scr.NoPay != ui.ReasonNetworkDown {
-		t.Error(scr.NoPay)
+	s := shown()
+	for i, f := range flaws {
+		card := topup.CardFacts{Balance: money.Fen(100)}
+		st := stateOf(topup.Choosing, "", "", topup.Sale{ID: "4Q7ZK1M2N8P3R5T6"}, &card)
+		st.Live.SignedOn, st.Durable.Batch, st.Live.Front.Session = true, 1, 1
+		st.Live.STAN, st.Durable.STANUntil = 1, 200
+		f.do(&st)
+		if scr := s.show(st); scr.NoPay != f.why {
+			t.Errorf("%d: no payment because of %q, want %q", i, scr.NoPay, f.why)
+		}
+		r := s.core.Step(st, topup.Chosen{Sale: "4Q7ZK1M2N8P3R5T6", Amount: 1000})
+		if r.Err != nil {
+			t.Fatal(r.Err)
+		}
+		if taken := r.State.Live.Front.Phase == topup.Probing; taken != (f.why == "") {
+			t.Errorf("%d: offered %v, and after the press the phase is %s", i, f.why == "", r.State.Live.Front.Phase)
+		}
 	}
-	st.Live.HostUp = true
-	st.Live.Devices["pinpad"] = "pinpad-missing"
-	if scr := shown().show(st); scr.NoPay != ui.ReasonPINPadMissing {
-		t.Error(scr.NoPay)
+}
+
+// A press counts as long as it means the same: what only looks different does
+// not void it, and each field that it depends on does.
+func TestWhatAPressMeans(t *testing.T) {
+	looks := map[string]bool{"Rev": true, "Lang": true, "Phase": true, "BankCard": true, "Expiry": true, "Balance": true, "History": true,
+		"OldBalance": true, "NewBalance": true, "Notice": true, "NoticeWords": true, "Back": true, "Claim": true, "Hotline": true,
+		"PINTriesLeft": true, "CountdownMS": true, "Moving": true, "HostUp": true}
+	typ := reflect.TypeFor[ui.Screen]()
+	for i := range typ.NumField() {
+		var scr ui.Screen
+		switch f := reflect.ValueOf(&scr).Elem().Field(i); f.Kind() {
+		case reflect.String:
+			f.SetString("x")
+		case reflect.Bool:
+			f.SetBool(true)
+		case reflect.Int, reflect.Int64:
+			f.SetInt(1)
+		case reflect.Uint64:
+			f.SetUint(1)
+		case reflect.Pointer:
+			f.Set(reflect.New(f.Type().Elem()))
+		case reflect.Slice:
+			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+		default:
+			t.Fatalf("%s is of a kind that this test does not know", typ.Field(i).Name)
+		}
+		if same := reflect.DeepEqual(meaning(scr), meaning(ui.Screen{})); same != looks[typ.Field(i).Name] {
+			t.Errorf("%s: a press means the same: %v", typ.Field(i).Name, same)
+		}
 	}
 }
 

@@ -60,15 +60,25 @@ func (p *passenger) Screen() ui.Screen {
 	if scr.Warn && !p.shown.Warn {
 		p.warnedAt = time.Now()
 	}
-	if !reflect.DeepEqual(scr, p.shown) {
-		p.shown = scr
+	if !reflect.DeepEqual(meaning(scr), meaning(p.shown)) {
 		p.rev++
 	}
-	scr.Rev = p.rev
+	p.shown, scr.Rev = scr, p.rev
 	if scr.Warn {
 		scr.CountdownMS = max(0, time.Duration(p.station.cfg.Sale.Warn).Milliseconds()-time.Since(p.warnedAt).Milliseconds())
 	}
 	return scr
+}
+
+// meaning keeps of a screen what a press on it can mean. A notice, a balance or
+// the state of the network may change below a finger without making the press
+// another one: it counts.
+func meaning(scr ui.Screen) ui.Screen {
+	return ui.Screen{
+		Name: scr.Name, Sale: scr.Sale, CardNumber: scr.CardNumber, Choices: scr.Choices, Amount: scr.Amount,
+		Reason: scr.Reason, ReasonWords: scr.ReasonWords, NoPay: scr.NoPay, Paid: scr.Paid, Remote: scr.Remote,
+		Warn: scr.Warn, CanStop: scr.CanStop, CanMoreTime: scr.CanMoreTime, CanCollect: scr.CanCollect,
+	}
 }
 
 func (p *passenger) Input(in ui.Input) error {
