@@ -120,6 +120,15 @@ type (
 	// SignOn asks the host for batch and time. Answer: SignedOn and
 	// LinkChanged.
 	SignOn struct{ STAN uint32 }
+	// Settle sends the totals of a batch that is closed here. Answer: Settled.
+	Settle struct {
+		STAN, Batch uint32
+		Totals      entry.Totals
+		Repeat      bool
+	}
+	// Upload sends every payment and refund of a batch that did not balance,
+	// from the journal, under the settlement's STAN. Answer: Uploaded.
+	Upload struct{ STAN, Batch uint32 }
 	// ConfirmRestore asks the fleet host what it knows of these open sales, once
 	// it has the whole restored journal. Answer: RestoreAnswered.
 	ConfirmRestore struct{ Open []entry.SaleID }
@@ -166,4 +175,6 @@ func (VerifyTAC) command()      {}
 func (Send) command()           {}
 func (SignOn) command()         {}
 func (ConfirmRestore) command() {}
+func (Settle) command()         {}
+func (Upload) command()         {}
 func (SetTimer) command()       {}

@@ -162,6 +162,7 @@ type (
 		RRN     string
 		Auth    string
 		Why     string
+		Refused bool // approved, and then the bank card said no or left (EMV second GENERATE AC): it goes back
 	}
 	// Sent answers Send. Answered is false when nothing valid came back.
 	Sent struct {
@@ -232,5 +233,43 @@ func (Chosen) event()          {}
 func (Stopped) event()         {}
 func (MoreTime) event()        {}
 func (Dismissed) event()       {}
+func (SettleAsked) event()     {}
+func (Settled) event()         {}
+func (Uploaded) event()        {}
+func (AnsweredLate) event()    {}
+func (RiskJudged) event()      {}
 func (LanguageChosen) event()  {}
 func (DeskActed) event()       {}
+
+// About the batch, and about a payment beside its answer.
+type (
+	// SettleAsked: it is time to close the batch; Who is a person, or "schedule".
+	SettleAsked struct{ Who string }
+	// Settled is the host's answer to the totals.
+	Settled struct {
+		Batch    uint32
+		Answered bool
+		Code     string
+		Balanced bool
+	}
+	// Uploaded is the host's answer to the last message of an upload.
+	Uploaded struct {
+		Batch    uint32
+		Answered bool
+		Code     string
+		Differs  []entry.Difference
+	}
+	// AnsweredLate is an answer to a payment after its time: it changes nothing
+	// and is recorded.
+	AnsweredLate struct {
+		STAN, Batch uint32
+		Code        string
+		Amount      money.Fen
+		RRN         string
+	}
+	// RiskJudged says that a rule of the operator's struck at a payment.
+	RiskJudged struct {
+		Sale          entry.SaleID
+		Rule, Outcome string // alarm, refuse or cashier
+	}
+)

@@ -26,6 +26,9 @@ const (
 	KindConfirm
 	KindVoid
 	KindRefund
+	KindSettle // 0500: totals of a batch
+	KindUpload // 0320: one payment of a batch that did not balance
+	KindScript // 0620: what became of issuer scripts
 )
 
 // kindNames are also the names of messages in a spec file.
@@ -42,6 +45,9 @@ var kindNames = map[Kind]string{
 	KindConfirm:       "load confirmation",
 	KindVoid:          "load void",
 	KindRefund:        "refund",
+	KindSettle:        "settlement",
+	KindUpload:        "batch upload",
+	KindScript:        "script result",
 }
 
 func kindNamed(name string) (Kind, bool) {
@@ -133,24 +139,32 @@ type Request struct {
 	Reason    string
 	RRN, Auth string
 
-	OrigSTAN, OrigBatch uint32 // of the payment that a refund is about
+	OrigSTAN, OrigBatch uint32 // of the payment that a refund or an upload is about
+
+	ICC    []byte       // DE55: BER-TLV of the chip
+	Totals entry.Totals // of a settlement
+	Index  uint32       // of an upload: 1, 2, …
+	Last   bool         // of an upload: the batch is complete (60.3 = 207)
 }
 
 // Response is any answer. Which fields are set depends on the request's Kind.
 // It holds no secret.
 type Response struct {
-	Code     string        `json:"code"`
-	At       time.Time     `json:"at"` // the host's clock: DE12 and DE13
-	Amount   money.Fen     `json:"amount,omitempty"`
-	RRN      string        `json:"rrn,omitempty"`
-	Auth     string        `json:"auth,omitempty"`
-	Batch    uint32        `json:"batch,omitempty"`
-	LastSTAN uint32        `json:"lastStan,omitempty"`
-	Keys     []byte        `json:"-"` // working keys, enciphered (DE62); never stored with an answer
-	MAC2     entry.Hex     `json:"mac2,omitempty"`
-	Stamp    entry.Stamp   `json:"stamp,omitempty"`
-	Opinion  entry.Opinion `json:"opinion,omitempty"`
-	Counter  entry.Counter `json:"counter"`
+	Code     string             `json:"code"`
+	At       time.Time          `json:"at"` // the host's clock: DE12 and DE13
+	Amount   money.Fen          `json:"amount,omitempty"`
+	RRN      string             `json:"rrn,omitempty"`
+	Auth     string             `json:"auth,omitempty"`
+	Batch    uint32             `json:"batch,omitempty"`
+	LastSTAN uint32             `json:"lastStan,omitempty"`
+	Keys     []byte             `json:"-"` // working keys, enciphered (DE62); never stored with an answer
+	MAC2     entry.Hex          `json:"mac2,omitempty"`
+	Stamp    entry.Stamp        `json:"stamp,omitempty"`
+	Opinion  entry.Opinion      `json:"opinion,omitempty"`
+	Counter  entry.Counter      `json:"counter"`
+	ICC      []byte             `json:"icc,omitempty"`      // DE55: ARPC (91) and scripts (71, 72)
+	Balanced bool               `json:"balanced,omitempty"` // of a settlement or a closed upload
+	Differs  []entry.Difference `json:"differs,omitempty"`  // of a closed upload
 }
 
 // answerMTI gives the MTI of the answer: the function goes up by one, the origin
