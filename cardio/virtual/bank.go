@@ -29,6 +29,7 @@ type BankOptions struct {
 	Credit   bool   // the UnionPay credit application instead
 	Expired  bool   // Expiry is 2012
 	Blocked  bool   // SELECT of PSE, PPSE and application: 6A81
+	Country  uint16 // of the issuer, tag 5F28; default 0156, China
 
 	Contact bool   // the contact face: a PSE and no PPSE, GENERATE AC
 	NoPIN   bool   // verified by nothing
@@ -125,6 +126,7 @@ func (o *BankOptions) fill() error {
 	fill(&o.Service, "220")
 	fill(&o.Sequence, 1)
 	fill(&o.ODA, "cda")
+	fill(&o.Country, 0x0156)
 	fill(&o.Name, "bank")
 	fill(&o.IssuerKey, TestIssuerKey)
 	label, profile := "Bank Card", cryptogram.Profile(cryptogram.CVN18)
@@ -224,7 +226,7 @@ func (b *Bank) personalise() {
 		object(0x5F24, packed(o.Expiry+lastDay(o.Expiry))),
 		object(0x5F25, []byte{0x15, 0x01, 0x01}),
 		object(0x5F34, packed(fmt.Sprintf("%02d", o.Sequence))),
-		object(0x5F28, []byte{0x01, 0x56}),
+		object(0x5F28, []byte{byte(o.Country >> 8), byte(o.Country)}),
 		object(0x9F07, []byte{0xFF, 0x00}),
 		object(0x8C, cdol1),
 		object(0x8D, cdol2),

@@ -16,7 +16,6 @@ import (
 	"buka/internal/money"
 	"buka/internal/pboc"
 	"buka/kiosk/station"
-	"buka/sync/host"
 	"buka/topup"
 )
 
@@ -55,13 +54,6 @@ func (c *purseCard) Process(cmd []byte) []byte {
 	return c.fraud.Process(cmd)
 }
 
-type bankCard struct {
-	*virtual.Bank
-	name, pin string
-	note      string
-	inField   bool
-}
-
 // fields are the places where a card can be put, made anew at each power on.
 type fields map[string]virtual.Slot
 
@@ -85,30 +77,6 @@ func (l *Lab) AddCard(name string, o virtual.PurseOptions) error {
 	return nil
 }
 
-// AddBank declares a bank card and its account.
-func (l *Lab) AddBank(ctx context.Context, name, pinDigits string, funds money.Fen, o virtual.BankOptions, blocked bool) error {
-	b, err := virtual.NewBank(o)
-	if err != nil {
-		return err
-	}
-	expiry := o.Expiry
-	if expiry == "" {
-		expiry = "9912"
-	}
-	if o.Expired {
-		expiry = "2012"
-	}
-	err = l.Host().PutAccount(ctx, host.Account{PAN: o.PAN, PIN: pinDigits, Expiry: expiry, Funds: funds, Blocked: blocked})
-	if err != nil {
-		return err
-	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.banks[name] = &bankCard{Bank: b, name: name, pin: pinDigits}
-	l.order = append(l.order, name)
-	return nil
-}
-
 // Purse is a transit card by name.
 func (l *Lab) Purse(name string) (*virtual.Purse, error) {
 	c, err := l.purse(name)
@@ -122,16 +90,6 @@ func (l *Lab) purse(name string) (*purseCard, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c, ok := l.purses[name]
-	if !ok {
-		return nil, fmt.Errorf("%q: %w", name, ErrNoCard)
-	}
-	return c, nil
-}
-
-func (l *Lab) bank(name string) (*bankCard, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	c, ok := l.banks[name]
 	if !ok {
 		return nil, fmt.Errorf("%q: %w", name, ErrNoCard)
 	}
@@ -229,10 +187,7 @@ func (l *Lab) Remove(name string) error {
 		return nil
 	}
 	if c, ok := l.banks[name]; ok && c.inField {
-		c.inField = false
-		if slot := l.fields["bank"]; slot != nil {
-			return slot.Remove()
-		}
+		return l.outOfBankField(c)
 	}
 	return nil
 }
@@ -300,47 +255,6 @@ func (l *Lab) leaveAfter(c *purseCard, lays int) {
 	}
 }
 
-// PresentBank presents a bank card when it is asked for, and takes it away
-// when it was read.
-func (l *Lab) PresentBank(ctx context.Context, name string) error {
-	st, err := l.running()
-	if err != nil {
-		return err
-	}
-	c, err := l.bank(name)
-	if err != nil {
-		return err
-	}
-	phase := func() topup.Phase { s, _ := st.Engine().State(); return s.Live.Front.Phase }
-	if err := l.until(ctx, st, func() bool { return phase() == topup.Paying }); err != nil {
-		return fmt.Errorf("no bank card is asked for: %w", err)
-	}
-	l.mu.Lock()
-	slot := l.fields["bank"]
-	c.inField = true
-	l.mu.Unlock()
-	if slot == nil {
-		return errors.New("the kiosk has no power")
-	}
-	if err := l.vacant("bank"); err != nil {
-		return err
-	}
-	if err := slot.Insert(c.Bank); err != nil {
-		return err
-	}
-	l.changed()
-	err = l.until(ctx, st, func() bool {
-		s, _ := st.Engine().State()
-		return s.Live.Front.Phase != topup.Paying || s.Live.Front.Notice != ""
-	})
-	removed := l.Remove(name)
-	l.changed()
-	if err != nil {
-		return fmt.Errorf("the bank card was not taken in: %w", err)
-	}
-	return removed
-}
-
 // Tear arms a card: at its next write the power goes, "before" or "after" the
 // card's commit. "off" disarms.
 func (l *Lab) Tear(name, when string) error {
@@ -378,6 +292,11 @@ func (l *Lab) Armed() []string {
 	var names []string
 	for name, c := range l.purses {
 		if c.Armed() || c.refuse.Load() != 0 {
+			names = append(names, name)
+		}
+	}
+	for name, c := range l.banks {
+		if c.Armed() {
 			names = append(names, name)
 		}
 	}
@@ -491,19 +410,6 @@ func (l *Lab) RemoveAll() error {
 		errs = append(errs, l.Remove(n))
 	}
 	return errors.Join(errs...)
-}
-
-// Charged is what a bank card has paid and not got back.
-func (l *Lab) Charged(ctx context.Context, name string) (money.Fen, error) {
-	c, err := l.bank(name)
-	if err != nil {
-		return 0, err
-	}
-	h := l.Host()
-	if h == nil {
-		return 0, errors.New("the host is down: its ledger cannot be asked")
-	}
-	return h.NetDebits(ctx, c.PAN())
 }
 
 // Until waits for a state of the running station.

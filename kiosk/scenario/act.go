@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"buka/cardio/virtual"
 	"buka/internal/entry"
 	"buka/internal/money"
 	"buka/kiosk/station"
@@ -151,10 +152,15 @@ func (r *runner) pin(ctx context.Context, l Line) error {
 	})
 }
 
+// tear pulls a transit card at its next write, a bank card at a moment of its
+// next dialogue.
 func (r *runner) tear(_ context.Context, l Line) error {
 	when := l.word(2)
+	if moment := l.word(3); len(l.Words) == 4 && virtual.BankMoments[moment] != nil {
+		return r.lab.TearBank(l.word(1), when, moment)
+	}
 	if l.word(3) != "commit" || when != "before" && when != "after" {
-		return fmt.Errorf("tear NAME before|after commit: %w", ErrSyntax)
+		return fmt.Errorf("tear NAME before|after commit, or of a bank card gpo, record, genac1, auth, genac2, script: %w", ErrSyntax)
 	}
 	return r.lab.Tear(l.word(1), when)
 }

@@ -99,29 +99,6 @@ func (r *runner) card(_ context.Context, l Line) error {
 	return r.lab.AddCard(l.word(1), o)
 }
 
-func (r *runner) bank(ctx context.Context, l Line) error {
-	if err := l.takes("pan", "pin", "funds"); err != nil {
-		return err
-	}
-	funds, err := amountOpt(l, "funds")
-	if err != nil {
-		return err
-	}
-	o := virtual.BankOptions{PAN: l.Opts["pan"]}
-	blocked := false
-	for _, w := range l.Words[min(2, len(l.Words)):] {
-		switch w {
-		case "expired":
-			o.Expired = true
-		case "blocked":
-			blocked = true
-		default:
-			return fmt.Errorf("%q is no option of a bank card: %w", w, ErrSyntax)
-		}
-	}
-	return r.lab.AddBank(ctx, l.word(1), l.Opts["pin"], funds, o, blocked)
-}
-
 func amountOpt(l Line, name string) (money.Fen, error) {
 	text, ok := l.Opts[name]
 	if !ok {
