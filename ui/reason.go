@@ -16,6 +16,11 @@ const (
 	ReasonBankDeclined      Reason = "bank-declined"
 	ReasonBankUnreachable   Reason = "bank-unreachable"
 	ReasonPINCancelled      Reason = "pin-cancelled"
+	ReasonBankLimit         Reason = "bank-limit"
+	ReasonBankCardNot       Reason = "bank-card-not-allowed"
+	ReasonBankUseChip       Reason = "bank-use-chip"
+	ReasonPaymentAgain      Reason = "payment-again"      // the machine signs on again
+	ReasonPaymentNotSetUp   Reason = "payment-not-set-up" // the payment network does not take this machine
 )
 
 // Why a transit card cannot be loaded. Nothing has been paid.
@@ -129,6 +134,7 @@ func Reasons() []Reason {
 	return []Reason{
 		ReasonInsufficientFunds, ReasonWrongPIN, ReasonPINTries, ReasonBankCardExpired, ReasonBankCardBlocked,
 		ReasonBankCardUnread, ReasonBankDeclined, ReasonBankUnreachable, ReasonPINCancelled,
+		ReasonBankLimit, ReasonBankCardNot, ReasonBankUseChip, ReasonPaymentAgain, ReasonPaymentNotSetUp,
 		ReasonExpired, ReasonNotYetValid, ReasonBlocked, ReasonUnknownKind, ReasonUnknownIssuer, ReasonAtLimit,
 		ReasonNotEligible, ReasonCardPIN, ReasonCardUnread,
 		ReasonOtherCard, ReasonTwoCards, ReasonCardGone, ReasonReaderBusy,
