@@ -109,10 +109,14 @@ func (l *Lab) newSource() reader.Source {
 func (l *Lab) makeSource() reader.Source {
 	if l.opts.Reader != "pcsc" {
 		m := reader.NewMemory(reader.Limits{}, memoryTransit, memoryBank, memoryDesk)
+		bank := memoryBank
+		if l.opts.OneReader {
+			bank = memoryTransit
+		}
 		l.fields = fields{
 			string(topup.Front): virtual.NewMemorySlot(m, memoryTransit),
 			string(topup.Desk):  virtual.NewMemorySlot(m, memoryDesk),
-			"bank":              virtual.NewMemorySlot(m, memoryBank),
+			"bank":              virtual.NewMemorySlot(m, bank),
 		}
 		return m
 	}
@@ -122,7 +126,11 @@ func (l *Lab) makeSource() reader.Source {
 	if l.deskPort != pcscd.Port1 {
 		desk = at(l.deskPort)
 	}
-	l.fields = fields{string(topup.Front): at(pcscd.Port0), string(topup.Desk): desk, "bank": bank}
+	front := at(pcscd.Port0)
+	if l.opts.OneReader {
+		bank = front
+	}
+	l.fields = fields{string(topup.Front): front, string(topup.Desk): desk, "bank": bank}
 	l.readers = reader.NewPCSC(reader.Limits{})
 	return l.readers
 }

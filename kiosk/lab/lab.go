@@ -41,6 +41,7 @@ type Options struct {
 	Language      string
 	Kiosk         string // default K0001
 	Shared        bool   // another authority may load these cards too
+	OneReader     bool   // the bank card lies on the transit card's reader
 
 	// For measurements: a source around the readers, and a look at each commit.
 	WrapReaders func(reader.Source) reader.Source
@@ -262,6 +263,9 @@ func (l *Lab) Config() config.Config {
 	c.Readers.Transit, c.Readers.Bank, c.Readers.Desk = exactly(memoryTransit), exactly(memoryBank), exactly(l.deskReader)
 	if l.opts.Reader == "pcsc" {
 		c.Readers.Transit, c.Readers.Bank = exactly(pcscd.Reader0), exactly(pcscd.Reader1)
+	}
+	if l.opts.OneReader {
+		c.Readers.Bank = c.Readers.Transit
 	}
 	c.Purse.Terminal = "112233445566"
 	c.Purse.PINs = []string{"123456"}

@@ -24,6 +24,9 @@ func (l *Lab) readerAt(place string) string {
 	case string(topup.Desk):
 		return l.deskReader
 	}
+	if l.opts.OneReader {
+		return pcscd.Reader0
+	}
 	return pcscd.Reader1
 }
 

@@ -29,8 +29,15 @@ func (r *runner) setting(l Line) error {
 		r.shared = true
 		return nil
 	}
+	if l.word(1) == "readers" {
+		r.oneReader = l.word(2) == "one"
+		if !r.oneReader && l.word(2) != "two" {
+			return fmt.Errorf("set readers one|two: %w", ErrSyntax)
+		}
+		return nil
+	}
 	if l.word(1) != "switch.timeout" || len(l.Words) != 3 {
-		return fmt.Errorf("only `set switch.timeout 2s` and `set host shared` can be set: %w", ErrSyntax)
+		return fmt.Errorf("only `set switch.timeout 2s`, `set readers one` and `set host shared` can be set: %w", ErrSyntax)
 	}
 	d, err := time.ParseDuration(l.word(2))
 	if err != nil || d <= 0 || d > time.Hour {

@@ -37,13 +37,14 @@ type runner struct {
 	lab  *lab.Lab
 	dir  string
 
-	timeout time.Duration
-	keys    host.Keys
-	cutting bool   // a power cut at an entry was armed and the power not switched on since
-	shared  bool   // another authority loads the cards too
-	pending []Line // declarations before the world is opened
-	fault   string // the host's, as it was armed
-	over    bool   // the script has seen how the last sale ended
+	timeout   time.Duration
+	oneReader bool // for the transit and the bank card
+	keys      host.Keys
+	cutting   bool   // a power cut at an entry was armed and the power not switched on since
+	shared    bool   // another authority loads the cards too
+	pending   []Line // declarations before the world is opened
+	fault     string // the host's, as it was armed
+	over      bool   // the script has seen how the last sale ended
 
 	mu      sync.Mutex
 	screens []string            // shown since the last action
@@ -206,7 +207,8 @@ func (r *runner) ensureCut(ctx context.Context, kind string) error {
 		return nil
 	}
 	w, err := lab.Open(ctx, lab.Options{
-		Dir: filepath.Join(r.dir, "world"), Reader: r.opts.Reader, SwitchTimeout: r.timeout, Keys: r.keys, Shared: r.shared, Log: r.opts.Log, Version: "scenario",
+		Dir: filepath.Join(r.dir, "world"), Reader: r.opts.Reader, SwitchTimeout: r.timeout, Keys: r.keys, Shared: r.shared, OneReader: r.oneReader,
+		Log: r.opts.Log, Version: "scenario",
 	})
 	if err != nil {
 		return err
