@@ -140,10 +140,12 @@ type (
 
 // About a payment.
 type (
-	// TenderSeen: the bank card was read; the PIN is asked for next.
+	// TenderSeen: the bank card was read; the PIN is asked for next, if it wants
+	// one.
 	TenderSeen struct {
-		Sale entry.SaleID
-		PAN  string // masked
+		Sale  entry.SaleID
+		PAN   string // masked
+		NoPIN bool
 	}
 	// TenderReady: everything that a payment request needs is in hand.
 	TenderReady struct{ Sale entry.SaleID }

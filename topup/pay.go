@@ -8,8 +8,11 @@ func (st *step) tenderSeen(e TenderSeen) {
 	if c.Phase != Paying || c.Sale != e.Sale {
 		return
 	}
-	c.Phase, c.PAN, c.Notice = PINEntry, e.PAN, ""
-	st.calm(c)
+	c.PAN, c.Notice = e.PAN, ""
+	if !e.NoPIN {
+		c.Phase = PINEntry
+		st.calm(c)
+	}
 	st.touched = true
 }
 
@@ -19,8 +22,11 @@ func (st *step) tenderFailed(e TenderFailed) {
 		return
 	}
 	st.touched = true
-	if c.Phase == Paying && softTender[e.Reason] {
-		c.Notice = e.Reason // another card, or the same one again
+	if softTender[e.Reason] { // another card, or the same one again
+		if c.Phase == PINEntry {
+			st.timer(timerIdle, st.core.Rules.IdleMS)
+		}
+		c.Phase, c.Notice = Paying, e.Reason
 		st.do(TakeTender{Sale: c.Sale, Amount: c.Amount})
 		return
 	}
@@ -28,12 +34,14 @@ func (st *step) tenderFailed(e TenderFailed) {
 }
 
 // softTender lists what a passenger can mend by presenting a bank card again.
-var softTender = map[string]bool{"card-gone": true, "bank-card-unread": true}
+var softTender = map[string]bool{
+	"card-gone": true, "bank-card-unread": true, "two-cards": true, "transit-card": true, "use-chip": true, "wrong-pin-again": true,
+}
 
 // tenderReady: money may move now. A reversal that is owed goes first.
 func (st *step) tenderReady(e TenderReady) {
 	c := &st.Live.Front
-	if c.Phase != PINEntry || c.Sale != e.Sale {
+	if c.Sale != e.Sale || c.Phase != PINEntry && (c.Phase != Paying || c.PAN == "") {
 		return
 	}
 	c.Phase = Sending
