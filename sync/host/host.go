@@ -14,7 +14,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"buka/internal/mac"
 	"buka/internal/money"
+	"buka/internal/pin"
 	"buka/sync/switchlink"
 )
 
@@ -23,7 +25,10 @@ type Config struct {
 	Dir    string      // holds host.db and host.key; made if it is not there
 	Keys   Keys        // zero master keys: DefaultKeys
 	Listen string      // of the switch link; default 127.0.0.1:0
-	TLS    *tls.Config // of the switch link; nil: plain TCP
+	// Authority is a second address, for loads alone; Listen then takes payments
+	// alone. "": one address serves both.
+	Authority string
+	TLS       *tls.Config // of the switch link; nil: plain TCP
 	Logger *slog.Logger
 	Clock  func() time.Time // default time.Now
 
@@ -39,6 +44,22 @@ type Config struct {
 	// slot ledger never says that an attempt was the only one.
 	Shared bool
 	Gate   Gate
+
+	// RequireICC declines (45) a payment without the data of a chip.
+	RequireICC bool
+	// NoCVM is the most that a chip may pay without a PIN; 0: a PIN always.
+	NoCVM money.Fen
+	// BINs are the first digits of the PANs that this bank issues; another PAN is
+	// answered 15. Nil: all PANs are.
+	BINs []string
+
+	// MAC is the algorithm of DE64 under the working keys of a sign-on; 0: none.
+	MAC mac.Algorithm
+	// WorkingKeys says that a sign-on brings working keys although there is no
+	// MAC: PIN pads with master and session keys want one.
+	WorkingKeys bool
+	// TMKs are master keys of single terminals, by "merchant/terminal".
+	TMKs map[string]pin.SecretKey
 }
 
 // Host is the bank and the load authority.
@@ -97,13 +118,7 @@ func (c *Config) fill() (err error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return fmt.Errorf("host: %w", err)
 	}
-	def := DefaultKeys()
-	if c.Keys.Load.IsZero() && c.Keys.TAC.IsZero() && c.Keys.Purchase.IsZero() {
-		c.Keys.Load, c.Keys.TAC, c.Keys.Purchase = def.Load, def.TAC, def.Purchase
-	}
-	if c.Keys.BDK == [16]byte{} {
-		c.Keys.BDK = def.BDK
-	}
+	c.Keys.fill()
 	if c.Keys.Hash == [32]byte{} {
 		if c.Keys.Hash, err = hashKey(c.Dir); err != nil {
 			return fmt.Errorf("host: key of the hashes: %w", err)
