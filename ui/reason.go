@@ -70,6 +70,24 @@ const (
 	ReasonCardAtDesk        Reason = "card-at-desk"
 )
 
+// At the bank card reader and at the PIN pad: nothing has been sent.
+const (
+	ReasonTransitCard      Reason = "transit-card"       // the wrong card at the bank card reader
+	ReasonTakeTransitCard  Reason = "take-transit-card"  // one reader serves both cards
+	ReasonTakeBankCard     Reason = "take-bank-card"     // paid, and the bank card lies where the transit card must
+	ReasonBankCardFirst    Reason = "bank-card-first"    // a bank card before anything was chosen
+	ReasonUseChip          Reason = "use-chip"           // contactless did not do
+	ReasonBankCardDeclines Reason = "bank-card-declines" // the chip itself, before anything was sent
+	ReasonBankCardNoPIN    Reason = "bank-card-no-pin"   // it cannot be verified by a PIN at the bank
+	ReasonWrongPINAgain    Reason = "wrong-pin-again"    // without contacts: another tap
+	ReasonPINPadThrottled  Reason = "pinpad-throttled"
+	ReasonPINPadNoKey      Reason = "pinpad-no-key"
+	ReasonPINPadOther      Reason = "pinpad-other"
+	ReasonPINPadKeysUsedUp Reason = "pinpad-keys-used-up"
+	ReasonRiskRefused      Reason = "risk-refused" // a rule of the operator's
+	ReasonRiskCashier      Reason = "risk-cashier" // a rule of the operator's
+)
+
 // Paid, and surely not written: what keeps the card from being written.
 const (
 	ReasonHoldCardGone      Reason = "hold-card-gone"
@@ -142,6 +160,9 @@ func Reasons() []Reason {
 		ReasonTimeoutMoneyBack, ReasonMoneyBackPending, ReasonStopped, ReasonTimeout, ReasonAuthorityWait,
 		ReasonPaidNotWritten, ReasonFinished, ReasonAlreadyThere, ReasonConflict,
 		ReasonCardGoneUnpaid, ReasonOtherCardUnpaid, ReasonBankCardGone, ReasonBankReaderMissing, ReasonCardAtDesk,
+		ReasonTransitCard, ReasonTakeTransitCard, ReasonTakeBankCard, ReasonBankCardFirst, ReasonUseChip,
+		ReasonBankCardDeclines, ReasonBankCardNoPIN, ReasonWrongPINAgain, ReasonPINPadThrottled, ReasonPINPadNoKey,
+		ReasonPINPadOther, ReasonPINPadKeysUsedUp, ReasonRiskRefused, ReasonRiskCashier,
 		ReasonHoldCardGone, ReasonHoldCardUnread, ReasonHoldCardRefused, ReasonHoldReaderMissing, ReasonHoldNetworkDown,
 		ReasonLoadWait, ReasonWriteRefusedAgain, ReasonPowerBack,
 		ReasonPowerCutWrite, ReasonResolveCardGone, ReasonResolveCardUnread, ReasonResolveReader, ReasonResolveRefused, ReasonEvidenceHeld,
