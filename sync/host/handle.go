@@ -83,6 +83,12 @@ func (h *Host) decide(r *switchlink.Request, decline string) (switchlink.Respons
 		fn = h.void
 	case switchlink.KindRefund:
 		fn = h.refund
+	case switchlink.KindSettle:
+		fn = h.settleBatch
+	case switchlink.KindUpload:
+		fn = h.upload
+	case switchlink.KindScript:
+		fn = h.scriptResult
 	default:
 		return h.plain(switchlink.CodeInvalid), nil
 	}
@@ -112,8 +118,15 @@ func (h *Host) once(ctx context.Context, r *switchlink.Request, fn deciding) (a 
 	return a, err
 }
 
-// stage tells messages apart that share a STAN: a payment and its reversal.
-func stage(k switchlink.Kind) string { return k.AnswerMTI()[:3] }
+// stage tells messages apart that share a STAN: a payment and its reversal, a
+// settlement and each message of its upload.
+func stage(r *switchlink.Request) string {
+	s := r.Kind.AnswerMTI()[:3]
+	if r.Kind == switchlink.KindUpload {
+		s = fmt.Sprintf("%s/%d", s, r.Index)
+	}
+	return s
+}
 
 // stored finds the answer that this request had before; Code "" if none. The
 // same key with other content is a duplicate.
@@ -122,7 +135,7 @@ func (h *Host) stored(ctx context.Context, tx *sql.Tx, r *switchlink.Request, di
 	var answer string
 	err = tx.QueryRowContext(ctx, `SELECT digest, answer FROM answers
 		WHERE merchant = ? AND terminal = ? AND batch = ? AND stan = ? AND stage = ?`,
-		r.Merchant, r.Terminal, r.Batch, r.STAN, stage(r.Kind)).Scan(&was, &answer)
+		r.Merchant, r.Terminal, r.Batch, r.STAN, stage(r)).Scan(&was, &answer)
 	if errors.Is(err, sql.ErrNoRows) {
 		return a, nil
 	}
@@ -145,7 +158,7 @@ func (h *Host) keep(ctx context.Context, tx *sql.Tx, r *switchlink.Request, dige
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, `INSERT INTO answers (merchant, terminal, batch, stan, stage, digest, answer, at_ms) VALUES (?,?,?,?,?,?,?,?)`,
-		r.Merchant, r.Terminal, r.Batch, r.STAN, stage(r.Kind), digest, string(answer), h.Now().UnixMilli()); err != nil {
+		r.Merchant, r.Terminal, r.Batch, r.STAN, stage(r), digest, string(answer), h.Now().UnixMilli()); err != nil {
 		return fmt.Errorf("keep the answer: %w", err)
 	}
 	_, err = tx.ExecContext(ctx, `UPDATE terminals SET last_stan = max(last_stan, ?) WHERE merchant = ? AND terminal = ? AND batch = ?`,
@@ -154,24 +167,52 @@ func (h *Host) keep(ctx context.Context, tx *sql.Tx, r *switchlink.Request, dige
 }
 
 // admit wants a signed-on terminal and its open batch for what begins something
-// new. What finishes or undoes something is taken in any batch.
+// new, and a batch that was opened for its settlement. What finishes or undoes
+// something is taken in any batch. A batch that is being settled takes loads
+// still: they are no part of its totals.
 func (h *Host) admit(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (code string, err error) {
 	switch r.Kind {
-	case switchlink.KindPay, switchlink.KindEligible, switchlink.KindAuthorise:
+	case switchlink.KindPay, switchlink.KindEligible, switchlink.KindAuthorise, switchlink.KindSettle, switchlink.KindUpload:
 	default:
 		return "", nil
 	}
-	var batch uint32
-	err = tx.QueryRowContext(ctx, `SELECT batch FROM terminals WHERE merchant = ? AND terminal = ?`, r.Merchant, r.Terminal).Scan(&batch)
+	var open uint32
+	err = tx.QueryRowContext(ctx, `SELECT batch FROM terminals WHERE merchant = ? AND terminal = ?`, r.Merchant, r.Terminal).Scan(&open)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 		return switchlink.CodeNotRegistered, nil
 	case err != nil:
 		return "", fmt.Errorf("terminal: %w", err)
-	case batch != r.Batch:
+	}
+	state, err := batchState(ctx, tx, r.Merchant, r.Terminal, r.Batch)
+	if err != nil {
+		return "", err
+	}
+	switch r.Kind {
+	case switchlink.KindSettle:
+		return orNotFound(state != ""), nil
+	case switchlink.KindUpload:
+		whole := true
+		if r.Last {
+			whole, err = complete(ctx, tx, r)
+		}
+		return orNotFound(settled(state) && whole), err
+	case switchlink.KindPay:
+		if settled(state) {
+			return switchlink.CodeBatch, nil
+		}
+	}
+	if open != r.Batch {
 		return switchlink.CodeBatch, nil
 	}
 	return "", nil
+}
+
+func orNotFound(ok bool) string {
+	if ok {
+		return ""
+	}
+	return switchlink.CodeNotFound
 }
 
 // digest is over what makes two requests the same. The PIN block stays out, as
@@ -191,10 +232,24 @@ func (h *Host) digest(r *switchlink.Request) ([]byte, error) {
 		KSN            pin.KSN
 
 		OrigSTAN, OrigBatch uint32 `json:",omitempty"`
+
+		ICC    []byte        `json:",omitempty"` // its hash
+		Totals *entry.Totals `json:",omitempty"`
+		Last   bool          `json:",omitempty"`
 	}
 	c := content{Kind: r.Kind, Sale: r.Sale, Amount: int64(r.Amount), Attempt: r.Attempt, Probe: r.Probe,
 		Proof: r.Proof, By: r.By, Card: r.Card, Slot: r.Slot, KSN: r.KSN,
 		OrigSTAN: r.OrigSTAN, OrigBatch: r.OrigBatch}
+	switch r.Kind {
+	case switchlink.KindPay, switchlink.KindScript:
+		if len(r.ICC) > 0 { // of a reversal it may differ between sendings
+			c.ICC = h.cfg.Keys.keyed("icc", r.ICC)
+		}
+	case switchlink.KindSettle:
+		c.Totals = &r.Totals
+	case switchlink.KindUpload:
+		c.Last = r.Last
+	}
 	if r.PAN != "" {
 		c.PAN = h.panHash(r.PAN)
 	}

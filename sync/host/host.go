@@ -22,15 +22,15 @@ import (
 
 // Config of a Host. Only Dir is wanted.
 type Config struct {
-	Dir    string      // holds host.db and host.key; made if it is not there
-	Keys   Keys        // zero master keys: DefaultKeys
-	Listen string      // of the switch link; default 127.0.0.1:0
+	Dir    string // holds host.db and host.key; made if it is not there
+	Keys   Keys   // zero master keys: DefaultKeys
+	Listen string // of the switch link; default 127.0.0.1:0
 	// Authority is a second address, for loads alone; Listen then takes payments
 	// alone. "": one address serves both.
 	Authority string
 	TLS       *tls.Config // of the switch link; nil: plain TCP
-	Logger *slog.Logger
-	Clock  func() time.Time // default time.Now
+	Logger    *slog.Logger
+	Clock     func() time.Time // default time.Now
 
 	// Zone is what the date and time of a load are local to. Default: China
 	// Standard Time.

@@ -5,47 +5,59 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"buka/internal/money"
-	"buka/internal/pin"
 	"buka/sync/switchlink"
 )
 
+// decision is one payment while it is decided.
+type decision struct {
+	account account
+	found   bool
+	chip    *chip // nil: none, or it cannot be read
+	answer  switchlink.Response
+}
+
 // pay decides one payment. Every decision leaves a row, so that a query knows.
 func (h *Host) pay(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (switchlink.Response, error) {
-	a := h.plain("")
-	acc, found, err := h.account(ctx, tx, r.PAN)
-	if err != nil {
-		return a, err
+	d := decision{answer: h.plain("")}
+	var err error
+	if d.account, d.found, err = h.account(ctx, tx, r.PAN); err != nil {
+		return d.answer, err
 	}
-	if a.Code, err = h.judgePayment(ctx, tx, r, acc, found); err != nil {
-		return a, err
+	if d.answer.Code, err = h.judgePayment(ctx, tx, r, &d); err != nil {
+		return d.answer, err
 	}
-	if a.Code == switchlink.CodeApproved {
-		a.Amount = r.Amount
-		if _, err := tx.ExecContext(ctx, `UPDATE accounts SET funds = funds - ? WHERE pan_hash = ?`, int64(r.Amount), acc.hash); err != nil {
-			return a, fmt.Errorf("debit: %w", err)
+	if d.chip != nil {
+		defer clear(d.chip.key[:])
+	}
+	if d.answer.Code == switchlink.CodeApproved {
+		d.answer.Amount = r.Amount
+		if _, err := tx.ExecContext(ctx, `UPDATE accounts SET funds = funds - ? WHERE pan_hash = ?`, int64(r.Amount), d.account.hash); err != nil {
+			return d.answer, fmt.Errorf("debit: %w", err)
 		}
 	}
-	return h.recordPayment(ctx, tx, r, a)
+	return h.recordPayment(ctx, tx, r, d)
 }
 
-// declined makes a decision that is a code from outside. No money moves, no PIN
-// is looked at.
+// declined makes a decision that is a code from outside. No money moves, neither
+// chip nor PIN is looked at.
 func (h *Host) declined(code string) deciding {
 	return func(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (switchlink.Response, error) {
-		return h.recordPayment(ctx, tx, r, h.plain(code))
+		return h.recordPayment(ctx, tx, r, decision{answer: h.plain(code)})
 	}
 }
 
-// judgePayment gives the code. The PIN is looked at last, so that a wrong one
-// costs no try where the payment would fail anyway, but for funds: what somebody
-// owns is told only to who knows the PIN.
-func (h *Host) judgePayment(ctx context.Context, tx *sql.Tx, r *switchlink.Request, acc account, found bool) (string, error) {
+// judgePayment gives the code. The chip is looked at first, so that nobody
+// without the card learns about the account, and the PIN last, so that a wrong
+// one costs no try where the payment would fail anyway, but for funds: what
+// somebody owns is told only to who knows the PIN.
+func (h *Host) judgePayment(ctx context.Context, tx *sql.Tx, r *switchlink.Request, d *decision) (code string, err error) {
 	var gone bool
-	err := tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM reversals WHERE merchant = ? AND terminal = ? AND batch = ? AND stan = ?)`,
+	err = tx.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM reversals WHERE merchant = ? AND terminal = ? AND batch = ? AND stan = ?)`,
 		r.Merchant, r.Terminal, r.Batch, r.STAN).Scan(&gone)
-	now := h.Now().In(h.cfg.Zone).Format("0601")
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("reversals: %w", err)
@@ -53,16 +65,24 @@ func (h *Host) judgePayment(ctx context.Context, tx *sql.Tx, r *switchlink.Reque
 		return switchlink.CodeInvalid, nil // its reversal was faster
 	case r.Amount <= 0:
 		return switchlink.CodeAmount, nil
-	case !found:
+	case !h.issues(r.PAN):
+		return codeNoIssuer, nil
+	case !d.found:
 		return switchlink.CodeCardNumber, nil
-	case acc.blocked:
+	}
+	if d.chip, code, err = h.judgeChip(ctx, tx, r, d.account); err != nil || code != "" {
+		return code, err
+	}
+	now := h.Now().In(h.cfg.Zone).Format("0601")
+	switch {
+	case d.account.blocked:
 		return switchlink.CodeRestricted, nil
-	case acc.expiry < now || r.Expiry != "" && r.Expiry < now:
+	case d.account.expiry < now || r.Expiry != "" && r.Expiry < now:
 		return switchlink.CodeExpired, nil
-	case acc.tries <= 0:
+	case d.account.tries <= 0:
 		return switchlink.CodePINTries, nil
 	}
-	if code, err := h.checkPIN(ctx, tx, r, acc); err != nil || code != "" {
+	if code, err := h.judgeHolder(ctx, tx, r, d); err != nil || code != "" {
 		return code, err
 	}
 	paid, err := h.standing(ctx, tx, r.Sale)
@@ -71,46 +91,21 @@ func (h *Host) judgePayment(ctx context.Context, tx *sql.Tx, r *switchlink.Reque
 		return "", err
 	case paid != nil:
 		return switchlink.CodeDuplicate, nil // law 2: one payment for a sale
-	case acc.funds < r.Amount:
+	case d.account.funds < r.Amount:
 		return switchlink.CodeFunds, nil
 	}
 	return switchlink.CodeApproved, nil
 }
 
-// checkPIN gives "" for the right PIN. A KSN serves once: a counter that does not
-// go up is a replay.
-func (h *Host) checkPIN(ctx context.Context, tx *sql.Tx, r *switchlink.Request, acc account) (string, error) {
-	if !r.HasPIN {
-		return switchlink.CodePINBlock, nil
-	}
-	p, err := pin.Open(h.cfg.Keys.BDK, r.KSN, r.PINBlock, r.PAN)
-	if err != nil {
-		return switchlink.CodePINBlock, nil
-	}
-	defer p.Zero()
-	device := r.KSN.WithCounter(0)
-	res, err := tx.ExecContext(ctx, `INSERT INTO ksns (device, counter) VALUES (?,?)
-		ON CONFLICT (device) DO UPDATE SET counter = excluded.counter WHERE excluded.counter > counter`,
-		device[:], r.KSN.Counter())
-	if err != nil {
-		return "", fmt.Errorf("KSN: %w", err)
-	}
-	if n, err := res.RowsAffected(); err != nil || n == 0 {
-		return switchlink.CodePINBlock, err
-	}
-	left, code := acc.tries-1, switchlink.CodeWrongPIN
-	switch {
-	case h.rightPIN(acc, p):
-		left, code = maxTries, ""
-	case left <= 0:
-		code = switchlink.CodePINTries
-	}
-	_, err = tx.ExecContext(ctx, `UPDATE accounts SET tries_left = ? WHERE pan_hash = ?`, left, acc.hash)
-	return code, err
+// issues says whether a PAN is of this bank.
+func (h *Host) issues(pan string) bool {
+	return h.cfg.BINs == nil || slices.ContainsFunc(h.cfg.BINs, func(bin string) bool { return strings.HasPrefix(pan, bin) })
 }
 
-// recordPayment gives the answer its RRN and writes the row.
-func (h *Host) recordPayment(ctx context.Context, tx *sql.Tx, r *switchlink.Request, a switchlink.Response) (switchlink.Response, error) {
+// recordPayment gives the answer its RRN and, for a chip that has shown itself,
+// the issuer's proof, and writes the row.
+func (h *Host) recordPayment(ctx context.Context, tx *sql.Tx, r *switchlink.Request, d decision) (switchlink.Response, error) {
+	a := d.answer
 	var id int64
 	if err := tx.QueryRowContext(ctx, `SELECT coalesce(max(id), 0) + 1 FROM payments`).Scan(&id); err != nil {
 		return a, fmt.Errorf("payment: %w", err)
@@ -119,13 +114,25 @@ func (h *Host) recordPayment(ctx context.Context, tx *sql.Tx, r *switchlink.Requ
 	if a.Code == switchlink.CodeApproved {
 		a.Auth = fmt.Sprintf("%06d", id%1_000_000)
 	}
-	_, err := tx.ExecContext(ctx, `INSERT INTO payments (id, merchant, terminal, batch, stan, sale, family, number, slot, account, pan_masked, amount, code, rrn, auth, at_ms)
-		VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, id, r.Merchant, r.Terminal, r.Batch, r.STAN, string(r.Sale), r.Card.Family, r.Card.Number,
-		int64(r.Slot), h.panHash(r.PAN), MaskPAN(r.PAN), int64(r.Amount), a.Code, a.RRN, a.Auth, a.At.UnixMilli())
+	var atc any
+	if d.chip != nil && d.chip.genuine {
+		atc = d.chip.atc
+	}
+	_, err := tx.ExecContext(ctx, `INSERT INTO payments (id, merchant, terminal, batch, stan, sale, family, number, slot, account, pan_masked, amount, code,
+		rrn, auth, at_ms, entry_mode, atc) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)`, id, r.Merchant, r.Terminal, r.Batch, r.STAN, string(r.Sale),
+		r.Card.Family, r.Card.Number, int64(r.Slot), h.panHash(r.PAN), MaskPAN(r.PAN), int64(r.Amount), a.Code, a.RRN, a.Auth, a.At.UnixMilli(),
+		r.EntryMode, atc)
 	if err != nil {
 		return a, fmt.Errorf("payment: %w", err)
 	}
-	return a, nil
+	if atc == nil {
+		return a, nil
+	}
+	if err := d.chip.remembered(ctx, tx, r, d.account, a.Code); err != nil {
+		return a, err
+	}
+	a.ICC, err = h.answerChip(ctx, tx, r, d.chip, d.account, a.Code, id)
+	return a, err
 }
 
 // rrn is the host's own reference: 12 digits.
@@ -141,6 +148,9 @@ type payment struct {
 	account        []byte
 	reversed       bool
 }
+
+// stands: it was approved and no money went back.
+func (p *payment) stands() bool { return p.code == switchlink.CodeApproved && !p.reversed }
 
 const paymentColumns = `SELECT id, amount, family, number, sale, code, rrn, auth, account, reversed FROM payments `
 

@@ -22,18 +22,36 @@ func (h *Host) refund(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (s
 		return a, err
 	}
 	var id any
+	var booked uint32
 	if p != nil {
 		id, a.RRN = p.id, p.rrn
-		if a.Code == switchlink.CodeApproved && p.code == switchlink.CodeApproved && !p.reversed {
-			if err := h.giveBack(ctx, tx, p); err != nil {
+		if a.Code == switchlink.CodeApproved && p.stands() {
+			if err := h.giveBack(ctx, tx, p, refunded); err != nil {
+				return a, err
+			}
+			if booked, err = bookedIn(ctx, tx, r); err != nil {
 				return a, err
 			}
 		}
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO refunds (merchant, terminal, batch, stan, sale, payment, amount, code, at_ms) VALUES (?,?,?,?,?,?,?,?,?)`,
-		r.Merchant, r.Terminal, r.Batch, r.STAN, string(r.Sale), id, int64(r.Amount), a.Code, a.At.UnixMilli())
+	_, err = tx.ExecContext(ctx, `INSERT INTO refunds (merchant, terminal, batch, stan, sale, payment, amount, code, at_ms, booked) VALUES (?,?,?,?,?,?,?,?,?,?)`,
+		r.Merchant, r.Terminal, r.Batch, r.STAN, string(r.Sale), id, int64(r.Amount), a.Code, a.At.UnixMilli(), booked)
 	if err != nil {
 		return a, fmt.Errorf("refund: %w", err)
 	}
 	return a, nil
+}
+
+// bookedIn is the batch whose credit a refund is: its own, or the terminal's
+// present one if that is settled already.
+func bookedIn(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (batch uint32, err error) {
+	state, err := batchState(ctx, tx, r.Merchant, r.Terminal, r.Batch)
+	if err != nil || !settled(state) {
+		return r.Batch, err
+	}
+	err = tx.QueryRowContext(ctx, `SELECT batch FROM terminals WHERE merchant = ? AND terminal = ?`, r.Merchant, r.Terminal).Scan(&batch)
+	if err != nil {
+		return 0, fmt.Errorf("terminal: %w", err)
+	}
+	return batch, nil
 }

@@ -63,9 +63,8 @@ func (h *Host) newBatch(ctx context.Context, tx *sql.Tx, merchant, terminal stri
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		return 0, fmt.Errorf("terminal: %w", err)
 	}
-	if _, err = tx.ExecContext(ctx, `UPDATE terminals SET batch = batch % ? + 1, last_stan = 0 WHERE merchant = ? AND terminal = ?`,
-		switchlink.MaxSTAN, merchant, terminal); err != nil {
-		return 0, fmt.Errorf("close the batch: %w", err)
+	if err := h.nextBatch(ctx, tx, merchant, terminal); err != nil && !errors.Is(err, ErrNoTerminal) {
+		return 0, err
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO restores (merchant, terminal, epoch, last_stan, at_ms) VALUES (?,?,?,?,?)`,
 		merchant, terminal, []byte(epoch), last, h.Now().UnixMilli())
@@ -102,7 +101,7 @@ func (h *Host) takeForgotten(ctx context.Context, tx *sql.Tx, q fleetmsg.Restore
 			return 0, err
 		}
 		if j.Back && doubt == 0 { // the lost entries had it going back
-			if err := h.giveBack(ctx, tx, &p.payment); err != nil {
+			if err := h.giveBack(ctx, tx, &p.payment, reversal); err != nil {
 				return 0, err
 			}
 			continue
@@ -292,7 +291,7 @@ func (h *Host) Settle(ctx context.Context, sale entry.SaleID, state, note string
 			if row > 0 || credited || paid == nil { // law 4
 				return ErrInDoubt
 			}
-			if err := h.giveBack(ctx, tx, paid); err != nil {
+			if err := h.giveBack(ctx, tx, paid, refunded); err != nil {
 				return err
 			}
 		}

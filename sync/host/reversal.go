@@ -10,7 +10,7 @@ import (
 	"buka/sync/switchlink"
 )
 
-// reverse gives a payment back, once. What comes before its payment is
+// reverse gives a payment back, once, unless its batch is settled. What comes before its payment is
 // remembered and answered 25: the payment is declined if it still comes.
 func (h *Host) reverse(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (switchlink.Response, error) {
 	a := h.plain(switchlink.CodeApproved)
@@ -22,10 +22,17 @@ func (h *Host) reverse(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (
 	if a.Code, err = h.judgeReversal(ctx, tx, r, p); err != nil {
 		return a, err
 	}
+	state, err := batchState(ctx, tx, r.Merchant, r.Terminal, r.Batch)
+	if err != nil {
+		return a, err
+	}
 	if p != nil {
 		a.RRN = p.rrn
-		if a.Code == switchlink.CodeApproved && p.code == switchlink.CodeApproved && !p.reversed {
-			if err := h.giveBack(ctx, tx, p); err != nil {
+		if a.Code == switchlink.CodeApproved && p.stands() && settled(state) {
+			a.Code = switchlink.CodeOtherAmount // both sides have counted it: only a refund gives it back now
+		}
+		if a.Code == switchlink.CodeApproved && p.stands() {
+			if err := h.giveBack(ctx, tx, p, reversal); err != nil {
 				return a, err
 			}
 		}
@@ -35,7 +42,7 @@ func (h *Host) reverse(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (
 	if err != nil {
 		return a, fmt.Errorf("reversal: %w", err)
 	}
-	return a, nil
+	return a, h.noteScripts(ctx, tx, r)
 }
 
 func (h *Host) judgeReversal(ctx context.Context, tx *sql.Tx, r *switchlink.Request, p *payment) (string, error) {
@@ -66,8 +73,17 @@ func (h *Host) judgeReversal(ctx context.Context, tx *sql.Tx, r *switchlink.Requ
 	return switchlink.CodeApproved, nil
 }
 
-func (h *Host) giveBack(ctx context.Context, tx *sql.Tx, p *payment) error {
-	if _, err := tx.ExecContext(ctx, `UPDATE payments SET reversed = 1, reversed_ms = ? WHERE id = ?`, h.Now().UnixMilli(), p.id); err != nil {
+// Ways in which money goes back. A reversal takes the payment out of its batch; a
+// payment that is refunded stays a debit of it.
+type way bool
+
+const (
+	reversal way = false
+	refunded way = true
+)
+
+func (h *Host) giveBack(ctx context.Context, tx *sql.Tx, p *payment, by way) error {
+	if _, err := tx.ExecContext(ctx, `UPDATE payments SET reversed = 1, refunded = ?, reversed_ms = ? WHERE id = ?`, bool(by), h.Now().UnixMilli(), p.id); err != nil {
 		return fmt.Errorf("reversal: %w", err)
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE accounts SET funds = funds + ? WHERE pan_hash = ?`, int64(p.amount), p.account); err != nil {

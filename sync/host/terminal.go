@@ -10,8 +10,8 @@ import (
 )
 
 // signOn registers a terminal that is new and tells its open batch. The batch
-// stays over sign-ons until it is closed, so what a kiosk owed before a restart
-// is still in an open batch after it.
+// stays over sign-ons until it is settled or closed, so what a kiosk owed before
+// a restart is still in an open batch after it.
 func (h *Host) signOn(ctx context.Context, r *switchlink.Request) (a switchlink.Response, err error) {
 	a = h.plain(switchlink.CodeApproved)
 	err = h.Write(ctx, func(tx *sql.Tx) error {
@@ -19,27 +19,32 @@ func (h *Host) signOn(ctx context.Context, r *switchlink.Request) (a switchlink.
 			ON CONFLICT DO UPDATE SET sign_on_ms = excluded.sign_on_ms`, r.Merchant, r.Terminal, h.Now().UnixMilli()); err != nil {
 			return fmt.Errorf("sign-on: %w", err)
 		}
+		if err := h.openBatch(ctx, tx, r.Merchant, r.Terminal); err != nil {
+			return err
+		}
+		if err := h.afterSettlement(ctx, tx, r.Merchant, r.Terminal); err != nil {
+			return err
+		}
 		return tx.QueryRowContext(ctx, `SELECT batch, last_stan FROM terminals WHERE merchant = ? AND terminal = ?`,
 			r.Merchant, r.Terminal).Scan(&a.Batch, &a.LastSTAN)
 	})
 	return a, err
 }
 
+// afterSettlement opens the next batch if the present one is settled or being
+// settled, so that sales may go on.
+func (h *Host) afterSettlement(ctx context.Context, tx *sql.Tx, merchant, terminal string) error {
+	var told bool
+	err := tx.QueryRowContext(ctx, `SELECT b.state <> 'open' FROM terminals t JOIN batches b USING (merchant, terminal, batch)
+		WHERE merchant = ? AND terminal = ?`, merchant, terminal).Scan(&told)
+	if err != nil {
+		return fmt.Errorf("batch: %w", err)
+	}
+	if told {
+		return h.nextBatch(ctx, tx, merchant, terminal)
+	}
+	return nil
+}
+
 // ErrNoTerminal says that no such terminal has ever signed on.
 var ErrNoTerminal = errors.New("host: no such terminal")
-
-// CloseBatch ends a terminal's batch. New payments and loads in it are answered
-// 77 until the kiosk signs on; what it owes from the old batch is still taken.
-func (h *Host) CloseBatch(ctx context.Context, merchant, terminal string) error {
-	return h.Write(ctx, func(tx *sql.Tx) error {
-		res, err := tx.ExecContext(ctx, `UPDATE terminals SET batch = batch % ? + 1, last_stan = 0 WHERE merchant = ? AND terminal = ?`,
-			switchlink.MaxSTAN, merchant, terminal)
-		if err != nil {
-			return fmt.Errorf("close the batch: %w", err)
-		}
-		if n, err := res.RowsAffected(); err == nil && n == 0 {
-			return ErrNoTerminal
-		}
-		return nil
-	})
-}
