@@ -71,22 +71,12 @@ func (a *archives) holding(seq uint64) (archiveSpan, error) {
 // with opens an archive for the time of a call.
 func (a *archives) with(s archiveSpan, fn func(archiveFile) error) error {
 	path := filepath.Join(a.dir, s.name)
-	file, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	info, err := file.Stat()
-	if err != nil {
-		return err
-	}
-	f, err := readIndex(file, info.Size())
-	if err == nil && (f.index.First != s.first || f.index.Last != s.last) {
-		err = damaged(0, "it holds entries %d to %d", f.index.First, f.index.Last)
-	}
-	if err == nil {
-		err = fn(f)
-	}
+	err := withFile(path, func(f archiveFile) error {
+		if f.index.First != s.first || f.index.Last != s.last {
+			return damaged(0, "it holds entries %d to %d", f.index.First, f.index.Last)
+		}
+		return fn(f)
+	})
 	if err != nil && !errors.Is(err, errStop) {
 		return inArchive(path, err)
 	}

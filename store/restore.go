@@ -52,26 +52,22 @@ func restorePath(path string) string { return path + ".restore" }
 // It takes the lock of the journal. A crash at any point leaves the damaged
 // journal in place, or the restored one.
 func Restore(ctx context.Context, path string, o RestoreOptions) (RestoreReport, error) {
-	o.Options = o.withDefaults()
-	unlock, err := lockAll(path, o)
-	if err != nil {
-		return RestoreReport{}, err
-	}
-	defer unlock()
-	p, err := plan(ctx, path, o)
-	if err != nil {
-		return RestoreReport{}, at(path, err)
-	}
-	defer p.close()
-	if err := p.carryOut(ctx, o); err != nil {
-		return p.rep, fmt.Errorf("restore the journal: %w", err)
-	}
-	o.Logger.Warn("the journal was restored", "from", p.rep.From, "entries", p.rep.LastSeq, "lost", p.rep.Lost, "aside", p.rep.Aside, "because", o.Why)
-	return p.rep, nil
+	return withPlan(ctx, path, o, func(p *planned, o RestoreOptions) error {
+		if err := p.carryOut(ctx, o); err != nil {
+			return fmt.Errorf("restore the journal: %w", err)
+		}
+		o.Logger.Warn("the journal was restored", "from", p.rep.From, "entries", p.rep.LastSeq, "lost", p.rep.Lost, "aside", p.rep.Aside, "because", o.Why)
+		return nil
+	})
 }
 
 // PlanRestore says what Restore would do, and changes nothing.
 func PlanRestore(ctx context.Context, path string, o RestoreOptions) (RestoreReport, error) {
+	return withPlan(ctx, path, o, func(*planned, RestoreOptions) error { return nil })
+}
+
+// withPlan has a restoration that was planned under all locks carried out.
+func withPlan(ctx context.Context, path string, o RestoreOptions, then func(*planned, RestoreOptions) error) (RestoreReport, error) {
 	o.Options = o.withDefaults()
 	unlock, err := lockAll(path, o)
 	if err != nil {
@@ -82,7 +78,8 @@ func PlanRestore(ctx context.Context, path string, o RestoreOptions) (RestoreRep
 	if err != nil {
 		return RestoreReport{}, at(path, err)
 	}
-	return p.rep, p.close()
+	err = errors.Join(then(p, o), p.close())
+	return p.rep, err
 }
 
 // lockAll takes the directory against another restore, and the journal against

@@ -66,16 +66,11 @@ func (p *point) next(key, raw []byte) (entry.Entry, error) {
 // tail gives the last entry's number and hash. The entry itself is read too:
 // it must be the one that the mark names.
 func (v view) tail() (point, error) {
-	marks, err := v.bucket(bucketMarks)
+	tail, err := v.said()
 	if err != nil {
 		return point{}, err
 	}
-	b, err := marks.get(keyTail)
-	if err != nil {
-		return point{}, err
-	}
-	tail, ok := parsePoint(b)
-	if !ok || tail.seq == 0 {
+	if tail.seq == 0 {
 		return point{}, damaged(0, "the mark of the last entry is missing")
 	}
 	entries, err := v.bucket(bucketEntries)
