@@ -272,7 +272,7 @@ func (p *PinPad) open() (*line, error) {
 	}
 	res := make(chan opened, 1)
 	go func() {
-		l, err := openLine(p.cfg.Port, p.cfg.Baud, p.cfg.Mode)
+		l, err := openLine(p.cfg.Port, p.cfg.Baud, p.cfg.Mode, ErrUnplugged)
 		res <- opened{l, err}
 	}()
 	t := time.NewTimer(p.cfg.OpenTimeout)

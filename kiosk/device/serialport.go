@@ -39,15 +39,16 @@ type line struct {
 }
 
 // openLine opens a port by its configured path. mode is data bits, parity and
-// stop bits, as "8N1", "7E1" or "7O1".
-func openLine(path string, baud int, mode string) (*line, error) {
+// stop bits, as "8N1", "7E1" or "7O1". absent is what is said of a device whose
+// port does not open.
+func openLine(path string, baud int, mode string, absent error) (*line, error) {
 	m, err := portMode(baud, mode)
 	if err != nil {
 		return nil, err
 	}
 	port, err := serial.Open(path, m)
 	if err != nil {
-		return nil, fmt.Errorf("%w (open %s: %w)", ErrUnplugged, path, err)
+		return nil, fmt.Errorf("%w (open %s: %w)", absent, path, err)
 	}
 	if err := port.SetReadTimeout(readPoll); err != nil {
 		port.Close()

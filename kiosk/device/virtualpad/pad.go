@@ -13,6 +13,7 @@ import (
 
 	"buka/internal/pin"
 	"buka/kiosk/device"
+	"buka/kiosk/device/virtualline"
 )
 
 // Dialect is whose answers the pad gives.
@@ -87,7 +88,7 @@ type Pad struct {
 
 	// The owner's.
 	on       bool
-	cable    *cable
+	cable    *virtualline.Cable
 	dec      device.Decoder
 	count    *counter[pin.KSN]
 	aesCount *counter[pin.AESKSN]
@@ -155,7 +156,7 @@ func Open(cfg Config) (*Pad, error) {
 	p.cfg.MasterKeys = maps.Clone(cfg.MasterKeys)
 	p.entry.timer, p.pending.timer = stoppedTimer(), stoppedTimer()
 	p.held[ToKiosk].timer, p.held[FromKiosk].timer = stoppedTimer(), stoppedTimer()
-	if p.cable, err = plug(cfg.Dir); err != nil {
+	if p.cable, err = virtualline.Plug(cfg.Dir); err != nil {
 		return nil, err
 	}
 	p.publish()
@@ -178,7 +179,7 @@ func (c Config) check() error {
 
 // SlavePath is the path to give to the driver. It is a link that stays the same
 // over Unplug and Plug; while the pad is unplugged it does not exist.
-func (p *Pad) SlavePath() string { return filepath.Join(p.cfg.Dir, linkName) }
+func (p *Pad) SlavePath() string { return virtualline.Path(p.cfg.Dir) }
 
 // Close unplugs the pad for good.
 func (p *Pad) Close() error {
@@ -269,7 +270,7 @@ func (p *Pad) Unplug() error {
 		if p.cable == nil {
 			return
 		}
-		err = p.cable.unplug(p.cfg.Dir)
+		err = p.cable.Unplug(p.cfg.Dir)
 		p.cable = nil
 		p.reset()
 	})
@@ -282,7 +283,7 @@ func (p *Pad) Plug() error {
 	p.do(func() {
 		err = nil
 		if p.cable == nil {
-			p.cable, err = plug(p.cfg.Dir)
+			p.cable, err = virtualline.Plug(p.cfg.Dir)
 		}
 	})
 	return err
@@ -311,9 +312,9 @@ func (p *Pad) do(f func()) {
 func (p *Pad) run() {
 	defer close(p.done)
 	for {
-		var rx chan []byte
+		var rx <-chan []byte
 		if p.cable != nil {
-			rx = p.cable.rx
+			rx = p.cable.Received()
 		}
 		select {
 		case <-p.quit:
@@ -322,7 +323,7 @@ func (p *Pad) run() {
 			p.cfg.AESIK.Zero()
 			clear(p.cfg.MasterKeys)
 			if p.cable != nil {
-				p.cable.unplug(p.cfg.Dir)
+				p.cable.Unplug(p.cfg.Dir)
 			}
 			return
 		case op := <-p.ops:

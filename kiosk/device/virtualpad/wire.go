@@ -225,7 +225,7 @@ func (p *Pad) transmit(b []byte) {
 // put writes bytes to the line, as they leave it at last.
 func (p *Pad) put(out []byte) {
 	if p.cable != nil {
-		p.cable.write(out)
+		p.cable.Write(out)
 	}
 	clear(out)
 }

@@ -1,4 +1,8 @@
-package virtualpad
+// Package virtualline is the line between the kiosk and a virtual device: a pty
+// with a path that stays the same. The device holds one end, the driver opens
+// the other as it opens a serial port. Unplugging takes the line away; what
+// nobody reads is lost, as on a wire.
+package virtualline
 
 import (
 	"fmt"
@@ -10,27 +14,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// linkName is the stable name of the pad's line in its folder: a symbolic link
-// to the pty of the moment.
+// linkName is the stable name of the line in its device's folder: a symbolic
+// link to the pty of the moment.
 const linkName = "tty"
 
 // writeMax bounds a write to the line. Nobody reads it while the kiosk is off,
 // and then bytes are lost, as on a wire.
 const writeMax = time.Second
 
-// cable is one pty: from plug to unplug.
-type cable struct {
+// Cable is one pty: from Plug to Unplug.
+type Cable struct {
 	master, slave *os.File
 	rx            chan []byte
 	quit          chan struct{}
 }
 
-// plug makes a pty and points the link at it. Its own slave end stays open, so
+// Path is where the driver finds the line of the device in that folder. It
+// does not exist while the device is unplugged.
+func Path(dir string) string { return filepath.Join(dir, linkName) }
+
+// Plug makes a pty and points the link at it. Its own slave end stays open, so
 // that the line survives a kiosk that opens and closes it.
-func plug(dir string) (*cable, error) {
+func Plug(dir string) (*Cable, error) {
 	master, slave, err := pty.Open()
 	if err != nil {
-		return nil, fmt.Errorf("make a pty for the virtual PIN pad: %w", err)
+		return nil, fmt.Errorf("make a pty for a virtual device: %w", err)
 	}
 	if err := makeRaw(slave); err != nil {
 		master.Close()
@@ -45,8 +53,8 @@ func plug(dir string) (*cable, error) {
 		slave.Close()
 		return nil, fmt.Errorf("make the pty pollable: %w", err)
 	}
-	c := &cable{master: polled, slave: slave, rx: make(chan []byte, 16), quit: make(chan struct{})}
-	if err := relink(slave.Name(), filepath.Join(dir, linkName)); err != nil {
+	c := &Cable{master: polled, slave: slave, rx: make(chan []byte, 16), quit: make(chan struct{})}
+	if err := relink(slave.Name(), Path(dir)); err != nil {
 		c.master.Close()
 		c.slave.Close()
 		return nil, fmt.Errorf("link the pty: %w", err)
@@ -55,16 +63,20 @@ func plug(dir string) (*cable, error) {
 	return c, nil
 }
 
-// unplug removes the link first: its target may soon be somebody else's pty.
-func (c *cable) unplug(dir string) error {
-	err := os.Remove(filepath.Join(dir, linkName))
+// Received is what the kiosk has sent, in order. Whoever holds the cable takes
+// it and may overwrite it.
+func (c *Cable) Received() <-chan []byte { return c.rx }
+
+// Unplug removes the link first: its target may soon be somebody else's pty.
+func (c *Cable) Unplug(dir string) error {
+	err := os.Remove(Path(dir))
 	close(c.quit)
 	c.master.Close()
 	c.slave.Close()
 	return err
 }
 
-func (c *cable) read() {
+func (c *Cable) read() {
 	buf := make([]byte, 256)
 	defer clear(buf)
 	for {
@@ -80,7 +92,8 @@ func (c *cable) read() {
 	}
 }
 
-func (c *cable) write(b []byte) {
+// Write sends to the kiosk. It takes no longer than a second.
+func (c *Cable) Write(b []byte) {
 	c.master.SetWriteDeadline(time.Now().Add(writeMax))
 	c.master.Write(b)
 }
