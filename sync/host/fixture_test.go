@@ -267,3 +267,9 @@ func unanswered(t testing.TB, err error) {
 		t.Fatalf("%v, want no answer", err)
 	}
 }
+
+// withPIN gives a request the PIN of a payment.
+func withPIN(r *switchlink.Request, p switchlink.Payment) *switchlink.Request {
+	r.HasPIN, r.PINBlock, r.KSN = true, p.PINBlock, p.KSN
+	return r
+}
