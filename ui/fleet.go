@@ -18,6 +18,7 @@ const (
 	owedLong  = 15 * time.Minute
 	backupOld = 26 * time.Hour // a daily one was missed
 	rowsShown = 500            // kiosks in the table; those that need attention come first
+	batchRows = 40             // batches
 )
 
 // fleetPage shows a Fleet to an operator: all kiosks, or one.
@@ -46,6 +47,7 @@ type fleetView struct {
 	Owed      int
 	Rewrites  int
 	Cases     []FleetCase
+	Batches   []FleetBatch
 	Asked     string // the kiosk that was asked for
 }
 
@@ -56,6 +58,7 @@ func (p *fleetPage) view(asked string) fleetView {
 		now = time.Now()
 	}
 	v := fleetView{Total: len(s.Kiosks), Asked: asked, Cases: s.Cases[:min(len(s.Cases), rowsShown)]}
+	v.Batches = s.Batches[:min(len(s.Batches), batchRows)]
 	for _, k := range s.Kiosks {
 		f := judge(k, now)
 		if k.LinkUp {
@@ -114,7 +117,7 @@ func judge(k Kiosk, now time.Time) fleetKiosk {
 func (p *fleetPage) Frame(view string) hub.Frame {
 	code, asked := splitView(view)
 	v := p.view(asked)
-	ids := []string{"fleet-sum", "fleet-cases", "fleet"}
+	ids := []string{"fleet-sum", "fleet-cases", "fleet", "fleet-batches"}
 	if asked != "" {
 		ids = []string{"kiosk"}
 	}

@@ -65,7 +65,34 @@ type Kept struct {
 type FleetState struct {
 	Kiosks []Kiosk
 	Cases  []FleetCase // oldest first
-	Now    time.Time   // the host's clock; the zero time means time.Now
+	// Batches of all terminals at the payment host, newest first.
+	Batches []FleetBatch
+	Now     time.Time // the host's clock; the zero time means time.Now
+}
+
+// FleetBatch is one batch of a terminal, as both sides have counted it.
+type FleetBatch struct {
+	Terminal string
+	Number   uint32
+	State    string      // keys [fleet.batch.KEY]: open, uploading, balanced, differs
+	Kiosk    BatchTotals // what the terminal said; zero while it is open
+	Host     BatchTotals
+	Settled  time.Time // zero while it is open
+	Differs  []BatchDifference
+}
+
+// BatchTotals are payments that stand (debits) and refunds (credits).
+type BatchTotals struct {
+	Debit, Credit   money.Fen
+	Debits, Credits uint32
+}
+
+// BatchDifference is what only one side has, or both with different amounts; a
+// refund is negative.
+type BatchDifference struct {
+	Claim       string
+	STAN        uint32
+	Kiosk, Host money.Fen
 }
 
 // Kiosk is one kiosk as the host knows it. A zero time means never.

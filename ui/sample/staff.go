@@ -98,7 +98,13 @@ func FleetState() ui.FleetState {
 			Origin: "lost", Proposal: ui.FleetReturn, ProposedBy: "mei"},
 		{Sale: "7H7H7H7H7H7H7H7H", Claim: "7H7H-7H7H", CardNumber: "3105170010170907984", Amount: 3000, Since: now.Add(-2 * time.Hour), Origin: "remote"},
 	}
-	return ui.FleetState{Now: now, Cases: cases, Kiosks: []ui.Kiosk{
+	batches := []ui.FleetBatch{
+		{Terminal: "00000017", Number: 42, State: "open", Host: ui.BatchTotals{Debit: 84000, Debits: 17}},
+		{Terminal: "00000018", Number: 9, State: "differs", Kiosk: ui.BatchTotals{Debit: 120000, Debits: 24}, Host: ui.BatchTotals{Debit: 125000, Debits: 25, Credit: 2000, Credits: 1},
+			Settled: now.Add(-3 * time.Hour), Differs: []ui.BatchDifference{{Claim: "4Q7Z-K1M2", STAN: 118, Host: 5000}, {Claim: "9B3X-W5V8", STAN: 119, Host: -2000}}},
+		{Terminal: "00000017", Number: 41, State: "balanced", Kiosk: ui.BatchTotals{Debit: 510000, Debits: 103}, Host: ui.BatchTotals{Debit: 510000, Debits: 103}, Settled: now.Add(-11 * time.Hour)},
+	}
+	return ui.FleetState{Now: now, Cases: cases, Batches: batches, Kiosks: []ui.Kiosk{
 		{ID: "K-0017", Place: "Xujiahui, hall 2", Version: "0.2.0", LinkUp: true, LastSeen: now.Add(-3 * time.Second), LastSync: now.Add(-8 * time.Second),
 			JournalSeq: 12873, ChainOK: true, Kept: kept(26 * time.Minute), Epoch: "5f0c9ab1e2d34c5f", Devices: good, Screen: ui.ScreenIdle, Recent: journal},
 		{ID: "K-0018", Place: "Xujiahui, hall 3", Version: "0.2.0", LinkUp: true, LastSeen: now.Add(-5 * time.Second), LastSync: now.Add(-8 * time.Second),

@@ -11,9 +11,11 @@ import (
 	"buka/ui"
 )
 
-// Ledger is the host's own rewrites, and how people end one.
+// Ledger is the host's own rewrites, how people end one, and the batches of its
+// terminals.
 type Ledger interface {
 	Rewrites(ctx context.Context) ([]host.Rewrite, error)
+	Batches(ctx context.Context, limit int) ([]host.Batch, error)
 	Settle(ctx context.Context, sale entry.SaleID, state, note string, people [2]string) error
 }
 

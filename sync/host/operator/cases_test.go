@@ -16,11 +16,14 @@ import (
 // book is a ledger of one case that remembers how it was settled.
 type book struct {
 	open    []host.Rewrite
+	batches []host.Batch
 	settled []string
 	err     error
 }
 
 func (b *book) Rewrites(context.Context) ([]host.Rewrite, error) { return b.open, nil }
+
+func (b *book) Batches(context.Context, int) ([]host.Batch, error) { return b.batches, b.err }
 
 func (b *book) Settle(_ context.Context, sale entry.SaleID, state, _ string, people [2]string) error {
 	if b.err != nil {
@@ -79,5 +82,23 @@ func TestKept(t *testing.T) {
 	}
 	if k := kiosk(fleetside.Kiosk{Name: "K1", Recovering: "restored: page 4"}); !k.Recovering || k.Kept != nil {
 		t.Errorf("%+v", k)
+	}
+}
+
+// Both sides' totals and what differs reach the page; without the database
+// nothing does.
+func TestBatches(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	b := &book{batches: []host.Batch{{Terminal: "00000001", Number: 7, State: host.BatchDiffers, Kiosk: entry.Totals{Debit: 100, Debits: 1},
+		Host: entry.Totals{Debit: 300, Debits: 2, Credit: 5, Credits: 1}, Differs: []entry.Difference{{Sale: "4Q7ZK1M2N8P3R5T6", STAN: 9, Host: 200}}}}}
+	v := New(ctx, func() *fleetside.Side { return nil }, slog.New(slog.DiscardHandler)).WithHost(func() Ledger { return b })
+	got := v.batches(ctx)
+	want := ui.BatchDifference{Claim: entry.SaleID("4Q7ZK1M2N8P3R5T6").Claim(), STAN: 9, Host: 200}
+	if len(got) != 1 || got[0].Kiosk.Debit != 100 || got[0].Host != (ui.BatchTotals{Debit: 300, Debits: 2, Credit: 5, Credits: 1}) || len(got[0].Differs) != 1 || got[0].Differs[0] != want {
+		t.Errorf("%+v", got)
+	}
+	if b.err = errors.ErrUnsupported; v.batches(ctx) != nil {
+		t.Error("batches out of nothing")
 	}
 }

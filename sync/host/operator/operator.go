@@ -115,7 +115,7 @@ func (v *View) State() ui.FleetState {
 		v.log.Warn("no news of the fleet", "err", err)
 		return v.stale()
 	}
-	st := ui.FleetState{Now: time.Now(), Cases: v.cases(ctx)}
+	st := ui.FleetState{Now: time.Now(), Cases: v.cases(ctx), Batches: v.batches(ctx)}
 	for _, k := range kiosks {
 		shown := kiosk(k)
 		if d, err := side.KioskDetail(ctx, k.Name); err == nil {
