@@ -31,9 +31,9 @@ type blocks struct {
 }
 
 func (b *blocks) gate(r *switchlink.Request) host.Action {
-	if r.HasPIN {
+	if r.PIN != nil {
 		b.mu.Lock()
-		b.list[r.KSN] = r.PINBlock
+		b.list[r.PIN.KSN] = r.PIN.Block()
 		b.mu.Unlock()
 	}
 	return host.Action{}

@@ -80,7 +80,7 @@ func (w *world) chipRequest(sale entry.SaleID, amount money.Fen, icc []byte) *sw
 
 // withoutPIN takes the PIN from a request.
 func withoutPIN(r *switchlink.Request) *switchlink.Request {
-	r.HasPIN, r.EntryMode = false, r.EntryMode[:2]+"2"
+	r.PIN, r.EntryMode = nil, r.EntryMode[:2]+"2"
 	return r
 }
 

@@ -2,6 +2,7 @@ package host
 
 import (
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -53,8 +54,8 @@ func (w *world) busyTerminal(n, sales int) {
 		number := fmt.Sprintf("31051700101709%05d", n*100+i)
 		a := attempt(number, 1, 0, 3_00, uint32(n<<8|i))
 		p := switchlink.Payment{STAN: stan + 1, Batch: s.Batch, Sale: sale, Card: a.Card, Slot: 1, Amount: 3_00, PAN: testPAN,
-			PINBlock: pinBlock(w, ksn, testPIN, testPAN), KSN: ksn}
-		twice(w, one, two, func(c *switchlink.Client) (switchlink.Paid, error) { return c.Pay(w.ctx(), p) })
+			PIN: sealedPIN(w, ksn, testPIN, testPAN)}
+		twice(w, one, two, func(c *switchlink.Client) (switchlink.Paid, error) { return c.Pay(w.ctx(), anew(p)) })
 		if i%5 == 4 {
 			twice(w, one, two, func(c *switchlink.Client) (switchlink.Answer, error) { return c.Reverse(w.ctx(), reversalOf(p)) })
 			stan += 3
@@ -78,7 +79,7 @@ func (w *world) busyTerminal(n, sales int) {
 }
 
 // twice asks over two connections at once and wants the same approval.
-func twice[A comparable](w *world, one, two *switchlink.Client, ask func(*switchlink.Client) (A, error)) {
+func twice[A any](w *world, one, two *switchlink.Client, ask func(*switchlink.Client) (A, error)) {
 	var answers [2]A
 	var both sync.WaitGroup
 	for i, c := range []*switchlink.Client{one, two} {
@@ -91,7 +92,7 @@ func twice[A comparable](w *world, one, two *switchlink.Client, ask func(*switch
 		})
 	}
 	both.Wait()
-	if answers[0] != answers[1] || !strings.Contains(fmt.Sprintf("%+v", answers[0]), "Code:00") {
+	if !reflect.DeepEqual(answers[0], answers[1]) || !strings.Contains(fmt.Sprintf("%+v", answers[0]), "Code:00") {
 		w.Errorf("%+v and %+v", answers[0], answers[1])
 	}
 }

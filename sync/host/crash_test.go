@@ -93,7 +93,7 @@ func TestKilledBetweenCommitAndAnswer(t *testing.T) {
 		table string
 		ask   func(context.Context) (any, error)
 	}{
-		{"payments", func(ctx context.Context) (any, error) { return client.Pay(ctx, p) }},
+		{"payments", func(ctx context.Context) (any, error) { return client.Pay(ctx, anew(p)) }},
 		{"ledger", func(ctx context.Context) (any, error) { return client.AuthoriseLoad(ctx, q) }},
 		{"reversals", func(ctx context.Context) (any, error) { return client.Reverse(ctx, reversalOf(p)) }},
 	}

@@ -25,7 +25,7 @@ func TestFaults(t *testing.T) {
 	lost := func(sale int) switchlink.Payment {
 		t.Helper()
 		p := w.payment(saleID(sale), 20_00, testPIN)
-		_, err := w.again(func(ctx context.Context) (any, error) { return hasty.Pay(ctx, p) })
+		_, err := w.again(func(ctx context.Context) (any, error) { return hasty.Pay(ctx, anew(p)) })
 		unanswered(t, err)
 		return p
 	}

@@ -131,7 +131,7 @@ func (w *world) payment(sale entry.SaleID, amount money.Fen, digits string) swit
 		w.Fatal(err)
 	}
 	return switchlink.Payment{STAN: w.next(), Batch: w.batch, Sale: sale, Card: testCard, Slot: 2, Amount: amount, PAN: testPAN,
-		Expiry: "3012", Track2: testPAN + "D30122010000012300000", PSN: "1", PINBlock: pinBlock(w, w.ksn, digits, testPAN), KSN: w.ksn}
+		Expiry: "3012", Track2: testPAN + "D30122010000012300000", PSN: "1", PIN: sealedPIN(w, w.ksn, digits, testPAN)}
 }
 
 func pinBlock(t testing.TB, ksn pin.KSN, digits, pan string) pin.Block {
@@ -150,9 +150,30 @@ func pinBlock(t testing.TB, ksn pin.KSN, digits, pan string) pin.Block {
 	return pin.EncryptBlock(key, c)
 }
 
+// sealedPIN is a block as it comes from a PIN pad.
+func sealedPIN(t testing.TB, ksn pin.KSN, digits, pan string) *pin.Sealed {
+	s, err := pin.NewSealed(pin.TDESDUKPT, pin.Format0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block := pinBlock(t, ksn, digits, pan)
+	copy(s.Bytes(), block[:])
+	s.KSN = ksn
+	return s
+}
+
+// anew gives a payment with a PIN of its own: the link wipes what it has sent.
+func anew(p switchlink.Payment) switchlink.Payment {
+	if p.PIN != nil {
+		copied := *p.PIN
+		p.PIN = &copied
+	}
+	return p
+}
+
 func (w *world) pay(p switchlink.Payment, want string) switchlink.Paid {
 	w.Helper()
-	got, err := w.client.Pay(w.ctx(), p)
+	got, err := w.client.Pay(w.ctx(), anew(p))
 	if err != nil || got.Code != want {
 		w.Fatalf("payment: %+v, %v; want %s", got, err, want)
 	}
@@ -270,6 +291,11 @@ func unanswered(t testing.TB, err error) {
 
 // withPIN gives a request the PIN of a payment.
 func withPIN(r *switchlink.Request, p switchlink.Payment) *switchlink.Request {
-	r.HasPIN, r.PINBlock, r.KSN = true, p.PINBlock, p.KSN
+	r.PIN = p.PIN
 	return r
+}
+
+func uploadRequest(batch, stan, index uint32, last bool, i item) *switchlink.Request {
+	return &switchlink.Request{Kind: switchlink.KindUpload, STAN: stan, Batch: batch, Index: index, Last: last, Sale: i.sale, OrigSTAN: i.stan,
+		OrigBatch: batch, Amount: i.amount}
 }

@@ -238,7 +238,7 @@ func (h *Host) digest(r *switchlink.Request) ([]byte, error) {
 		Last   bool          `json:",omitempty"`
 	}
 	c := content{Kind: r.Kind, Sale: r.Sale, Amount: int64(r.Amount), Attempt: r.Attempt, Probe: r.Probe,
-		Proof: r.Proof, By: r.By, Card: r.Card, Slot: r.Slot, KSN: r.KSN,
+		Proof: r.Proof, By: r.By, Card: r.Card, Slot: r.Slot,
 		OrigSTAN: r.OrigSTAN, OrigBatch: r.OrigBatch}
 	switch r.Kind {
 	case switchlink.KindPay, switchlink.KindScript:
@@ -249,6 +249,9 @@ func (h *Host) digest(r *switchlink.Request) ([]byte, error) {
 		c.Totals = &r.Totals
 	case switchlink.KindUpload:
 		c.Last = r.Last
+	}
+	if r.PIN != nil {
+		c.KSN = r.PIN.KSN
 	}
 	if r.PAN != "" {
 		c.PAN = h.panHash(r.PAN)

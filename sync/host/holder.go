@@ -12,7 +12,7 @@ import (
 // judgeHolder gives "" if the cardholder has shown to be the right one: by the
 // PIN, or up to the limit by a chip alone.
 func (h *Host) judgeHolder(ctx context.Context, tx *sql.Tx, r *switchlink.Request, d *decision) (string, error) {
-	if r.HasPIN {
+	if r.PIN != nil {
 		return h.checkPIN(ctx, tx, r, d.account)
 	}
 	if d.chip != nil && d.chip.genuine && !d.chip.saysPIN() && r.Amount <= h.cfg.NoCVM {
@@ -24,13 +24,17 @@ func (h *Host) judgeHolder(ctx context.Context, tx *sql.Tx, r *switchlink.Reques
 // checkPIN gives "" for the right PIN. A KSN serves once: a counter that does not
 // go up is a replay.
 func (h *Host) checkPIN(ctx context.Context, tx *sql.Tx, r *switchlink.Request, acc account) (string, error) {
-	p, err := pin.Open(h.cfg.Keys.BDK, r.KSN, r.PINBlock, r.PAN)
+	if r.PIN.Scheme != pin.TDESDUKPT || r.PIN.Layout != pin.Format0 {
+		return switchlink.CodePINBlock, nil
+	}
+	ksn := r.PIN.KSN
+	p, err := pin.Open(h.cfg.Keys.BDK, ksn, r.PIN.Block(), r.PAN)
 	if err != nil {
 		return switchlink.CodePINBlock, nil
 	}
 	defer p.Zero()
-	device := r.KSN.WithCounter(0)
-	if fresh, err := counted(ctx, tx, device[:], r.KSN.Counter()); err != nil || !fresh {
+	device := ksn.WithCounter(0)
+	if fresh, err := counted(ctx, tx, device[:], ksn.Counter()); err != nil || !fresh {
 		return switchlink.CodePINBlock, err
 	}
 	left, code := acc.tries-1, switchlink.CodeWrongPIN

@@ -117,7 +117,7 @@ func (m *modelWorld) pays(k, sale int) {
 	if m.rng.IntN(8) == 0 {
 		p.Batch += 7 // not the open one
 	}
-	got, err := m.kiosks[k].client.Pay(m.ctx(), p)
+	got, err := m.kiosks[k].client.Pay(m.ctx(), anew(p))
 	if err != nil {
 		m.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package host
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -55,7 +56,7 @@ func TestPaymentRefusals(t *testing.T) {
 		p := w.payment(saleID(1), 10_00, testPIN)
 		change(&p)
 		if p.PAN != testPAN {
-			p.Track2, p.PINBlock = "", pinBlock(t, p.KSN, testPIN, p.PAN)
+			p.Track2, p.PIN = "", sealedPIN(t, p.PIN.KSN, testPIN, p.PAN)
 		}
 		w.pay(p, want)
 	}
@@ -66,8 +67,8 @@ func TestPaymentRefusals(t *testing.T) {
 	try("51", func(p *switchlink.Payment) { p.PAN = "6225880000000004" })
 	try("13", func(p *switchlink.Payment) { p.Amount = 0 })
 	try("77", func(p *switchlink.Payment) { p.Batch++ })
-	try("99", func(p *switchlink.Payment) { p.PINBlock[3] ^= 1 })
-	try("99", func(p *switchlink.Payment) { p.KSN = w.ksn.WithCounter(0) })
+	try("99", func(p *switchlink.Payment) { p.PIN.Bytes()[3] ^= 1 })
+	try("99", func(p *switchlink.Payment) { p.PIN.KSN = w.ksn.WithCounter(0) })
 
 	good := w.payment(saleID(1), 10_00, testPIN)
 	w.pay(good, "00")
@@ -93,7 +94,7 @@ func TestRepeatGivesTheSameAnswer(t *testing.T) {
 	p := w.payment(saleID(1), 20_00, testPIN)
 	first := w.pay(p, "00")
 	for range 3 {
-		if again := w.pay(p, "00"); again != first {
+		if again := w.pay(p, "00"); !reflect.DeepEqual(again, first) {
 			t.Fatalf("%+v, then %+v", first, again)
 		}
 	}
@@ -157,7 +158,7 @@ func TestQuery(t *testing.T) {
 	}
 	ask(key, "25")
 	paid := w.pay(p, "00")
-	if got := ask(key, "00"); got != paid {
+	if got := ask(key, "00"); !reflect.DeepEqual(got, paid) {
 		t.Fatalf("%+v, want %+v", got, paid)
 	}
 	other := key

@@ -37,13 +37,23 @@ func (c *Client) AuthoriseLoad(ctx context.Context, q LoadQuery) (Load, error) {
 
 // Pay asks for money (0200). The client never sends it twice.
 func (c *Client) Pay(ctx context.Context, p Payment) (Paid, error) {
-	if p.EntryMode == "" {
-		p.EntryMode = "051"
-	}
+	p.EntryMode = entryMode(p.EntryMode, p.PIN != nil)
 	a, err := c.ask(ctx, &Request{Kind: KindPay, STAN: p.STAN, Batch: p.Batch, Sale: p.Sale, Card: p.Card,
 		Slot: p.Slot, Amount: p.Amount, PAN: p.PAN, Expiry: p.Expiry, Track2: p.Track2, PSN: p.PSN,
-		EntryMode: p.EntryMode, HasPIN: true, PINBlock: p.PINBlock, KSN: p.KSN})
-	return Paid{Code: a.Code, Amount: a.Amount, RRN: a.RRN, Auth: a.Auth}, err
+		EntryMode: p.EntryMode, PIN: p.PIN, ICC: p.ICC})
+	return Paid{Code: a.Code, Amount: a.Amount, RRN: a.RRN, Auth: a.Auth, ICC: a.ICC}, err
+}
+
+// entryMode is DE22: how the card was read, and 1 with a PIN, 2 without.
+func entryMode(mode string, pin bool) string {
+	read := "05"
+	if len(mode) >= 2 {
+		read = mode[:2]
+	}
+	if pin {
+		return read + "1"
+	}
+	return read + "2"
 }
 
 // QueryPayment asks what became of a payment (0100, 960000): its code, or 25.
@@ -56,7 +66,7 @@ func (c *Client) QueryPayment(ctx context.Context, k PaymentKey) (Paid, error) {
 // host holds a confirmation of this sale's load and will not.
 func (c *Client) Reverse(ctx context.Context, r Reversal) (Answer, error) {
 	a, err := c.ask(ctx, &Request{Kind: KindReverse, STAN: r.STAN, Batch: r.Batch, Sale: r.Sale, Amount: r.Amount,
-		Reason: r.Reason, RRN: r.RRN, Auth: r.Auth, Repeat: r.Repeat})
+		Reason: r.Reason, RRN: r.RRN, Auth: r.Auth, ICC: r.ICC, Repeat: r.Repeat})
 	return Answer{a.Code}, err
 }
 

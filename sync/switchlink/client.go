@@ -152,7 +152,7 @@ func (c *Client) State() State { return c.owner.state.get() }
 func (c *Client) prepare(r *Request, deadline time.Time) (*call, error) {
 	r.Terminal, r.Merchant = c.cfg.TerminalID, c.cfg.MerchantID
 	spec := c.cfg.Spec
-	if spec.MTI(r.Kind)[1] == '1' {
+	if r.Kind.numbered() {
 		var b [4]byte
 		rand.Read(b[:])
 		r.Exchange = binary.BigEndian.Uint32(b[:]) | 1
@@ -183,7 +183,7 @@ func (c *Client) prepare(r *Request, deadline time.Time) (*call, error) {
 
 // ask sends one request and waits for its answer.
 func (c *Client) ask(ctx context.Context, r *Request) (Response, error) {
-	defer r.PINBlock.Zero()
+	defer r.PIN.Wipe()
 	deadline := time.Now().Add(c.cfg.Timeout)
 	if d, ok := ctx.Deadline(); ok && d.Before(deadline) {
 		deadline = d

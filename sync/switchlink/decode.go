@@ -1,6 +1,7 @@
 package switchlink
 
 import (
+	"bytes"
 	"encoding/binary"
 	"time"
 
@@ -17,13 +18,9 @@ func (spec *Spec) kindOf(m *Message) (Kind, bool) {
 	first := m.MTI[:3] + "0"
 	net := spec.getPart(m, partNet)
 	for k, s := range spec.shapes {
-		if s.mti != first || s.code != m.Text(3) {
-			continue
+		if s.mti == first && s.fits(m.Text(3), net) {
+			return k, true
 		}
-		if s.code == "" && s.net != net {
-			continue
-		}
-		return k, true
 	}
 	return KindNone, false
 }
@@ -64,11 +61,23 @@ func (spec *Spec) DecodeRequest(m *Message) (*Request, error) {
 	if err := decodeLoad(m, r); err != nil {
 		return r, err
 	}
+	if icc := m.Fields[55]; len(icc) > 0 {
+		r.ICC = bytes.Clone(icc)
+	}
 	switch kind {
+	case KindSignOn:
+		r.Net = spec.getPart(m, partNet)
 	case KindPay:
 		return r, decodePayment(m, r)
 	case KindReverse:
 		r.Reason, r.RRN, r.Auth = m.Text(39), m.Text(37), m.Text(38)
+	case KindScript:
+		r.RRN = m.Text(37)
+		return r, spec.decodeOriginal(m, r)
+	case KindSettle:
+		return r, decodeTotals(m, r)
+	case KindUpload:
+		return r, spec.decodeUpload(m, r)
 	}
 	return r, nil
 }
@@ -102,12 +111,6 @@ func decodeSale(m *Message, r *Request) error {
 		return fieldErr("DE59")
 	}
 	r.Slot = entry.Slot(binary.BigEndian.Uint32(t[tagSlot]))
-	if v, ok := t[tagKSN]; ok {
-		if len(v) != len(r.KSN) {
-			return fieldErr("KSN")
-		}
-		r.KSN = pin.KSN(v)
-	}
 	return nil
 }
 
@@ -163,11 +166,7 @@ func decodePayment(m *Message, r *Request) error {
 	if err := pin.CheckPAN(r.PAN); err != nil {
 		return fieldErr("PAN")
 	}
-	if v, ok := m.Fields[52]; ok {
-		r.HasPIN = true
-		copy(r.PINBlock[:], v)
-	}
-	return nil
+	return decodePIN(m, r)
 }
 
 // DecodeResponse reads the answer to r. Every identifier that is there must be
@@ -190,6 +189,9 @@ func (spec *Spec) DecodeResponse(r *Request, m *Message) (Response, error) {
 		}
 	}
 	var err error
+	if icc := m.Fields[55]; len(icc) > 0 {
+		a.ICC = bytes.Clone(icc)
+	}
 	if r.Kind == KindPay || r.Kind == KindQuery {
 		if approved {
 			if a.Amount, err = parseAmount(m.Text(4)); err != nil {
@@ -198,8 +200,14 @@ func (spec *Spec) DecodeResponse(r *Request, m *Message) (Response, error) {
 		}
 		return a, nil
 	}
-	if r.Kind == KindSignOn && approved {
+	switch {
+	case r.Kind == KindSignOn && approved:
 		return a, spec.decodeSignOn(m, &a)
+	case r.Kind == KindSettle && approved:
+		a.Balanced, err = decodeResult(m)
+		return a, err
+	case r.Kind == KindUpload && approved:
+		return a, decodeDifferences(m, r, &a)
 	}
 	return a, decodeLoadAnswer(m, r, &a)
 }
@@ -207,7 +215,7 @@ func (spec *Spec) DecodeResponse(r *Request, m *Message) (Response, error) {
 // identifiers are what an answer must repeat, by data element.
 func (spec *Spec) identifiers(r *Request) map[int]string {
 	ids := map[int]string{11: decimal(uint64(r.STAN), 6), 41: r.Terminal, 42: r.Merchant}
-	if code := spec.shapes[r.Kind].code; code != "" {
+	if code := spec.shapes[r.Kind].codeOf(r); code != "" {
 		ids[3] = code
 	}
 	if r.Kind.carriesAmount() {

@@ -29,8 +29,8 @@ func TestDocExamples(t *testing.T) {
 	card := entry.Card{Family: "tunion", Number: "3105170010170907984"}
 	examples := map[string]*Request{
 		"sale": {Kind: KindPay, STAN: 2, Batch: 1, Sale: "FOREIGNSALE00001", Amount: 50_00, Card: card, Slot: 2,
-			PAN: "4012345678909", Expiry: "3012", EntryMode: "051", HasPIN: true,
-			PINBlock: pin.Block(unhex(t, "1B9C1845EB993A7A")), KSN: pin.KSN(unhex(t, "FFFF9876543210E00001"))},
+			PAN: "4012345678909", Expiry: "3012", EntryMode: "051",
+			PIN: sealed(pin.TDESDUKPT, pin.Format0, unhex(t, "1B9C1845EB993A7A"), 1)},
 		"load": {Kind: KindAuthorise, STAN: 3, Batch: 1, Sale: "FOREIGNSALE00001", Amount: 50_00, Exchange: 0xCAFE0001,
 			Attempt: entry.Attempt{Card: card, Slot: 2, OldBalance: 28_50, Amount: 50_00, Terminal: unhex(t, "112233445566"),
 				KeyVersion: 1, Random: unhex(t, "A1B2C3D4"), MAC1: unhex(t, "233E6C43"), STAN: 3}},

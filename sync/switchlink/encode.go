@@ -1,6 +1,7 @@
 package switchlink
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -26,7 +27,7 @@ func (spec *Spec) EncodeRequest(r *Request) (*Message, error) {
 	m.set(11, decimal(uint64(r.STAN), 6))
 	m.set(41, r.Terminal)
 	m.set(42, r.Merchant)
-	values := map[string]string{partType: s.kind, partBatch: decimal(uint64(r.Batch), 6), partNet: s.net}
+	values := map[string]string{partType: s.kind, partBatch: decimal(uint64(r.Batch), 6), partNet: s.netOf(r)}
 	if o := r.Kind.original(); o != KindNone {
 		values[partOriginal], values[partMTI] = decimal(uint64(r.originalSTAN()), 6), spec.MTI(o)
 	}
@@ -35,7 +36,7 @@ func (spec *Spec) EncodeRequest(r *Request) (*Message, error) {
 	}
 	spec.putClock(m, r.Sent)
 	if s.code != "" {
-		m.set(3, s.code)
+		m.set(3, s.codeOf(r))
 		m.set(25, s.cond)
 	}
 	if r.Kind.carriesAmount() {
@@ -52,17 +53,36 @@ func (spec *Spec) EncodeRequest(r *Request) (*Message, error) {
 	if err := encodeLoad(m, r); err != nil {
 		return nil, err
 	}
+	if err := putICC(m, r.ICC); err != nil {
+		return nil, err
+	}
 	switch r.Kind {
 	case KindPay:
 		return m, encodePayment(m, r)
 	case KindReverse:
 		return m, encodeReversal(m, r)
-	case KindRefund:
+	case KindRefund, KindScript:
 		if r.RRN != "" {
 			m.set(37, r.RRN)
 		}
+	case KindSettle:
+		return m, encodeTotals(m, r.Totals, resultNone)
 	}
 	return m, nil
+}
+
+// maxICC bounds DE55, in bytes.
+const maxICC = 255
+
+// putICC writes DE55 as it is: the order of its objects is kept.
+func putICC(m *Message, icc []byte) error {
+	if len(icc) > maxICC {
+		return fieldErr("ICC data")
+	}
+	if len(icc) > 0 {
+		m.Fields[55] = bytes.Clone(icc)
+	}
+	return nil
 }
 
 // encodeSale writes DE59.
@@ -84,15 +104,27 @@ func encodeSale(m *Message, r *Request) error {
 		t.put(tagFamily, []byte(r.Card.Family))
 		t.put(tagNumber, []byte(r.Card.Number))
 		t.put(tagSlot, be32(uint32(r.Slot)))
-		if r.HasPIN {
-			t.put(tagKSN, r.KSN[:])
+		if err := putPINKey(&t, r.PIN); err != nil {
+			return err
 		}
 	}
-	if r.Kind == KindRefund {
+	switch r.Kind {
+	case KindRefund:
 		if r.OrigSTAN == 0 || r.OrigSTAN > MaxSTAN || r.OrigBatch > MaxSTAN {
 			return fieldErr("original payment")
 		}
 		t.put(tagOriginal, bcd(decimal(uint64(r.OrigBatch), 6)+decimal(uint64(r.OrigSTAN), 6)))
+	case KindUpload, KindScript:
+		if r.OrigSTAN == 0 || r.OrigSTAN > MaxSTAN {
+			return fieldErr("original payment")
+		}
+		if r.Kind == KindUpload {
+			if err := putUpload(&t, r); err != nil {
+				return err
+			}
+		}
+	case KindSettle:
+		putCounts(&t, r.Totals)
 	}
 	if r.Exchange != 0 {
 		t.put(tagExchange, be32(r.Exchange))
@@ -154,16 +186,7 @@ func encodePayment(m *Message, r *Request) error {
 	if r.Track2 != "" {
 		m.set(35, r.Track2)
 	}
-	control := "0600000000000000" // no PIN
-	if r.HasPIN {
-		m.set(26, "12")
-		m.Fields[52] = append([]byte(nil), r.PINBlock[:]...)
-		control = "2600000000000000" // format 0, TDES
-	}
-	if m.spec.codec.Fields[53] != nil {
-		m.set(53, control)
-	}
-	return nil
+	return encodePIN(m, r.PIN)
 }
 
 // encodeReversal repeats the payment's identifiers; PAN, track 2 and PIN block
@@ -190,7 +213,7 @@ func (spec *Spec) EncodeResponse(r *Request, a Response) (*Message, error) {
 	}
 	m := spec.newMessage(answerMTI(s.mti))
 	if s.code != "" {
-		m.set(3, s.code)
+		m.set(3, s.codeOf(r))
 		m.set(25, s.cond)
 	}
 	if r.Kind.carriesAmount() {
@@ -227,15 +250,28 @@ func (spec *Spec) EncodeResponse(r *Request, a Response) (*Message, error) {
 			m.Fields[62] = append([]byte(nil), a.Keys...)
 		}
 	}
-	values := map[string]string{partType: s.kind, partBatch: decimal(uint64(batch), 6), partNet: s.net}
+	values := map[string]string{partType: s.kind, partBatch: decimal(uint64(batch), 6), partNet: s.netOf(r)}
 	if err := spec.putParts(m, values); err != nil {
 		return nil, err
 	}
 	if r.Exchange != 0 {
 		t.put(tagExchange, be32(r.Exchange))
 	}
+	if r.Kind == KindUpload && Approved(a.Code) {
+		if err := putDifferences(m, &t, r, a); err != nil {
+			return nil, err
+		}
+	}
 	if len(t) > 0 {
 		m.Fields[59] = t
+	}
+	if r.Kind == KindSettle && Approved(a.Code) {
+		if err := encodeTotals(m, r.Totals, resultOf(a.Balanced)); err != nil {
+			return nil, err
+		}
+	}
+	if err := putICC(m, a.ICC); err != nil {
+		return nil, err
 	}
 	if spec.clock {
 		sent := r.Sent

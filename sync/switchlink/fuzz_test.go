@@ -2,11 +2,13 @@ package switchlink
 
 import (
 	"bytes"
+	"encoding/hex"
 	"errors"
 	"io"
 	"testing"
 
 	"buka/internal/entry"
+	"buka/internal/pin"
 )
 
 // wholeRequest has every element that its kind may have.
@@ -16,7 +18,33 @@ func wholeRequest(k Kind, stan uint32) *Request {
 		Random: entry.Hex{1, 2, 3, 4}, MAC1: entry.Hex{5, 6, 7, 8}, At: "20260115093015"}
 	return &Request{Kind: k, Terminal: "BUKA0001", Merchant: "BUKAMERCHANT001", STAN: stan, Batch: 7, Sale: "ABCDEFGH01234567", Amount: 5000,
 		Attempt: try, Probe: try, Proof: entry.Proof{Asked: 3, TAC: entry.Hex{1, 2, 3, 4}}, By: "card", Card: card,
-		PAN: "6225880000000001", Track2: "6225880000000001D3012", EntryMode: "051", HasPIN: true, Reason: "98", OrigBatch: 7, OrigSTAN: 41}
+		PAN: "6225880000000001", Track2: "6225880000000001D3012", EntryMode: "051", PIN: sealed(pin.TDESDUKPT, pin.Format0, []byte("\x1B\x9C\x18\x45\xEB\x99\x3A\x7A"), 1), Reason: "98",
+		OrigBatch: 7, OrigSTAN: 41, Index: 3, ICC: unhexed("9F2608112233445566778882021980"), Totals: entry.Totals{Debit: 5000, Debits: 1}}
+}
+
+// sealed is a block that came from a PIN pad, with a key serial number that ends
+// in count.
+func sealed(s pin.Scheme, f pin.Format, block []byte, count byte) *pin.Sealed {
+	p, err := pin.NewSealed(s, f)
+	if err != nil {
+		panic(err)
+	}
+	copy(p.Bytes(), block)
+	switch s {
+	case pin.TDESDUKPT:
+		p.KSN = pin.KSN{0xFF, 0xFF, 0x98, 0x76, 0x54, 0x32, 0x10, 0xE0, 0, count}
+	case pin.AESDUKPT:
+		p.AESKSN = pin.AESKSN{0x12, 0x34, 0x56, 0x78, 0x90, 0x12, 0x34, 0x56, 0, 0, 0, count}
+	}
+	return p
+}
+
+func unhexed(s string) []byte {
+	b, err := hex.DecodeString(s)
+	if err != nil {
+		panic(err)
+	}
+	return b
 }
 
 func seedMessages(f *testing.F, spec *Spec) [][]byte {
@@ -126,10 +154,14 @@ func FuzzMessage(f *testing.F) {
 		}
 		r3, err := spec.DecodeRequest(m3)
 		if err != nil || r3.Kind != r.Kind || r3.STAN != r.STAN || r3.Amount != r.Amount || r3.Sale != r.Sale ||
-			r3.PAN != r.PAN || r3.Attempt.Slot != r.Attempt.Slot || r3.PINBlock != r.PINBlock {
+			r3.PAN != r.PAN || r3.Attempt.Slot != r.Attempt.Slot || !samePIN(r3.PIN, r.PIN) {
 			t.Fatalf("changed on the way: %v", err)
 		}
 	})
+}
+
+func samePIN(a, b *pin.Sealed) bool {
+	return a == b || a != nil && b != nil && a.Scheme == b.Scheme && a.Layout == b.Layout && bytes.Equal(a.Bytes(), b.Bytes())
 }
 
 // FuzzTLV parses the private objects.

@@ -15,6 +15,10 @@ type shape struct {
 	cond string // DE25
 	kind string // the part "type"
 	net  string // the part "net"
+
+	credit string   // DE3 of an upload that is a refund
+	last   string   // the part "net" of the last upload
+	also   []string // other values of "net" that a host takes
 }
 
 // shapeRule is one message of a spec file.
@@ -24,16 +28,25 @@ type shapeRule struct {
 	Condition string `json:"condition"`
 	Type      string `json:"type"`
 	Net       string `json:"net"`
+
+	Credit string   `json:"credit"`
+	Last   string   `json:"last"`
+	Also   []string `json:"also"`
 }
 
 func (r shapeRule) shape() (shape, error) {
 	if len(r.MTI) != 4 || !isDigits(r.MTI) || r.MTI[3] != '0' || (r.MTI[2]-'0')%2 != 0 {
 		return shape{}, fmt.Errorf("MTI %q is not that of a request", r.MTI)
 	}
-	for _, f := range []struct {
+	type sized struct {
 		text string
 		size int
-	}{{r.Code, 6}, {r.Condition, 2}, {r.Type, 2}, {r.Net, 3}} {
+	}
+	all := []sized{{r.Code, 6}, {r.Condition, 2}, {r.Type, 2}, {r.Net, 3}, {r.Credit, 6}, {r.Last, 3}}
+	for _, net := range r.Also {
+		all = append(all, sized{net, 3})
+	}
+	for _, f := range all {
 		if f.text != "" && (len(f.text) != f.size || !isDigits(f.text)) {
 			return shape{}, fmt.Errorf("%q is not %d digits", f.text, f.size)
 		}
@@ -41,7 +54,35 @@ func (r shapeRule) shape() (shape, error) {
 	if (r.Code == "") != (r.Condition == "") {
 		return shape{}, fmt.Errorf("code and condition go together")
 	}
-	return shape{r.MTI, r.Code, r.Condition, r.Type, r.Net}, nil
+	return shape{r.MTI, r.Code, r.Condition, r.Type, r.Net, r.Credit, r.Last, r.Also}, nil
+}
+
+// codeOf is DE3 of a request.
+func (s shape) codeOf(r *Request) string {
+	if r.Credit && s.credit != "" {
+		return s.credit
+	}
+	return s.code
+}
+
+// netOf is the network management code of a request.
+func (s shape) netOf(r *Request) string {
+	switch {
+	case r.Last && s.last != "":
+		return s.last
+	case r.Kind == KindSignOn && r.Net != "":
+		return r.Net
+	}
+	return s.net
+}
+
+// fits says whether a message with this processing code and network management
+// code may be of this shape.
+func (s shape) fits(code, net string) bool {
+	if s.code == "" {
+		return code == "" && (net == s.net || slices.Contains(s.also, net))
+	}
+	return code == s.code || s.credit != "" && code == s.credit
 }
 
 // What a part of an element may hold.

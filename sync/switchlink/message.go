@@ -35,9 +35,10 @@ func (m *Message) set(de int, value string) { m.Fields[de] = []byte(value) }
 // Text gives a data element as a string, "" if it is absent.
 func (m *Message) Text(de int) string { return string(m.Fields[de]) }
 
-// Zero overwrites what could pay: PAN, track 2 and PIN block.
+// Zero overwrites what could pay: PAN, track 2 and PIN block, which for format 4
+// is in DE59.
 func (m *Message) Zero() {
-	for _, de := range []int{2, 14, 35, 52, 55} {
+	for _, de := range []int{2, 14, 35, 52, 55, 59} {
 		clear(m.Fields[de])
 		delete(m.Fields, de)
 	}
@@ -55,7 +56,7 @@ func (m *Message) Pack() (out []byte, err error) {
 		if de < 2 {
 			return nil, fmt.Errorf("%w: data element %d", ErrMessage, de)
 		}
-		value := m.Fields[de]
+		value := withoutPIN(de, m.Fields[de])
 		if m.spec.hexed[de] {
 			value = []byte(strings.ToUpper(hex.EncodeToString(value)))
 			defer clear(value)
@@ -72,7 +73,37 @@ func (m *Message) Pack() (out []byte, err error) {
 		clear(out)
 		return nil, fmt.Errorf("%w: too long", ErrMessage)
 	}
+	if block := m.pinBlock(); block != nil {
+		at, ok := m.spec.pinSpan(out)
+		if !ok {
+			return nil, fmt.Errorf("%w: no place for the PIN block", ErrMessage)
+		}
+		at.put(out, block)
+	}
 	return out, nil
+}
+
+// withoutPIN gives an element as the codec may see it.
+func withoutPIN(de int, value []byte) []byte {
+	switch {
+	case de == 52:
+		return make([]byte, len(value))
+	case de == 59 && pinInside(value) != nil:
+		out := make([]byte, len(value))
+		from, n, _ := findObject(len(value), func(i int) byte { return value[i] }, tagPINBlock)
+		copy(out, value[:from])
+		copy(out[from+n:], value[from+n:])
+		return out
+	}
+	return value
+}
+
+// pinBlock is the enciphered PIN in the message's elements, not a copy; nil: none.
+func (m *Message) pinBlock() []byte {
+	if block, ok := m.Fields[52]; ok {
+		return block
+	}
+	return pinInside(m.Fields[59])
 }
 
 // Unpack reads what Pack writes. Anything after the last element is refused. If
@@ -83,6 +114,21 @@ func (s *Spec) Unpack(data []byte) (m *Message, err error) {
 	if len(data) < minMessage || len(data) > MaxFrame {
 		return nil, fmt.Errorf("%w: %d bytes", ErrMessage, len(data))
 	}
+	at, secret := s.pinSpan(data)
+	var block []byte
+	back := func() {}
+	if secret {
+		block, back = at.lift(data)
+	}
+	whole := false
+	defer func() {
+		back() // the bytes are as they came
+		if !whole {
+			clear(block)
+			return
+		}
+		m.keepSeal(data)
+	}()
 	im := iso8583.NewMessage(s.codec)
 	if err := im.Unpack(data); err != nil {
 		// The codec's error carries the raw message: it must not travel.
@@ -111,8 +157,21 @@ func (s *Spec) Unpack(data []byte) (m *Message, err error) {
 		return nil, fmt.Errorf("%w: %d bytes where its elements have %d", ErrMessage, len(data), len(again))
 	}
 	clear(again)
-	m.keepSeal(data)
+	if secret {
+		m.putBack(block)
+	}
+	whole = true
 	return m, nil
+}
+
+// putBack gives the message the block that the codec did not see.
+func (m *Message) putBack(block []byte) {
+	if _, short := m.Fields[52]; short {
+		m.Fields[52] = block
+		return
+	}
+	copy(pinInside(m.Fields[59]), block)
+	clear(block)
 }
 
 // guard turns a panic of the codec into an error: crafted lengths have panicked

@@ -79,7 +79,7 @@ func (k Kind) AnswerMTI() string { return UnionPay().AnswerMTI(k) }
 // original is the kind that a kind finishes, undoes or asks about.
 func (k Kind) original() Kind {
 	switch k {
-	case KindReverse, KindQuery:
+	case KindReverse, KindQuery, KindUpload, KindScript:
 		return KindPay
 	case KindConfirm, KindVoid:
 		return KindAuthorise
@@ -89,8 +89,11 @@ func (k Kind) original() Kind {
 
 // originalSTAN is that of the original.
 func (r *Request) originalSTAN() uint32 {
-	if r.Kind.original() == KindAuthorise {
+	switch r.Kind {
+	case KindConfirm, KindVoid:
 		return r.Attempt.STAN
+	case KindUpload, KindScript:
+		return r.OrigSTAN
 	}
 	return r.STAN
 }
@@ -105,7 +108,17 @@ func (k Kind) carriesLoad() bool {
 }
 
 // carriesAmount says whether DE4 is present.
-func (k Kind) carriesAmount() bool { return k != KindSignOn && k != KindEcho }
+func (k Kind) carriesAmount() bool { return k != KindSignOn && k != KindEcho && k != KindSettle }
+
+// numbered says whether the request has an exchange number: those that may be
+// asked again under one STAN with another answer.
+func (k Kind) numbered() bool {
+	switch k {
+	case KindEligible, KindAuthorise, KindVerifyTAC, KindVerifyCounter, KindQuery, KindUpload:
+		return true
+	}
+	return false
+}
 
 // Request is any request, decoded. Which fields are set depends on its Kind.
 type Request struct {
@@ -116,7 +129,8 @@ type Request struct {
 	STAN     uint32
 	Batch    uint32
 	Sent     time.Time // the terminal's clock, for specs that carry it; may be zero
-	Exchange uint32    // 0: none; echoed in the answer of class 1 messages
+	Net      string    // network management code of a sign-on, as it was asked
+	Exchange uint32    // 0: none; echoed in the answer
 	Sale     entry.SaleID
 	Amount   money.Fen
 
@@ -132,9 +146,7 @@ type Request struct {
 	Track2    string
 	PSN       string
 	EntryMode string
-	HasPIN    bool
-	PINBlock  pin.Block
-	KSN       pin.KSN
+	PIN       *pin.Sealed // nil: none was entered. Wiped when the request is over
 
 	Reason    string
 	RRN, Auth string
@@ -143,8 +155,11 @@ type Request struct {
 
 	ICC    []byte       // DE55: BER-TLV of the chip
 	Totals entry.Totals // of a settlement
+	Credit bool         // of an upload: a refund, not a payment
 	Index  uint32       // of an upload: 1, 2, …
 	Last   bool         // of an upload: the batch is complete (60.3 = 207)
+
+	page uint32 // of the differences that the answer is to hold, from 0
 }
 
 // Response is any answer. Which fields are set depends on the request's Kind.
@@ -164,7 +179,9 @@ type Response struct {
 	Counter  entry.Counter      `json:"counter"`
 	ICC      []byte             `json:"icc,omitempty"`      // DE55: ARPC (91) and scripts (71, 72)
 	Balanced bool               `json:"balanced,omitempty"` // of a settlement or a closed upload
-	Differs  []entry.Difference `json:"differs,omitempty"`  // of a closed upload
+	Differs  []entry.Difference `json:"differs,omitempty"`  // of a closed upload: all of them
+
+	pages uint32 // of differences; a message holds one
 }
 
 // answerMTI gives the MTI of the answer: the function goes up by one, the origin

@@ -55,24 +55,27 @@ func (m *Message) keepSeal(data []byte) {
 	}
 }
 
-// packSealed packs the message with its MAC; without one if a is nil.
+// packSealed packs the message with its MAC, which is its last bytes; without one
+// if a is nil.
 func (m *Message) packSealed(a Authenticator) ([]byte, error) {
 	de := m.macField()
 	if a == nil || de == 0 {
 		return m.Pack()
 	}
 	m.Fields[de] = make([]byte, macBytes)
-	draft, err := m.Pack()
+	out, err := m.Pack()
 	if err != nil {
 		return nil, err
 	}
-	mac, err := a.MAC(draft[:len(draft)-macSize(m.spec.hexed[de])])
-	clear(draft)
+	at := span{len(out) - macSize(m.spec.hexed[de]), len(out), m.spec.hexed[de]}
+	mac, err := a.MAC(out[:at.from])
 	if err != nil {
+		clear(out)
 		return nil, fmt.Errorf("the message's MAC: %w", err)
 	}
 	m.Fields[de] = mac[:]
-	return m.Pack()
+	at.put(out, mac[:])
+	return out, nil
 }
 
 var errNoMAC = errors.New("there is none")

@@ -181,7 +181,7 @@ func (s *Server) answer(f Frame, m *Message, out *answers) {
 	defer m.forgetSeal()
 	r, err := s.cfg.Spec.DecodeRequest(m)
 	m.Zero()
-	defer r.PINBlock.Zero()
+	defer r.PIN.Wipe()
 	if err != nil {
 		s.cfg.Logger.Warn("switch host: a request that cannot be read", "message", m, "error", err)
 		if r.Kind != KindNone {

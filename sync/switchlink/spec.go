@@ -27,6 +27,8 @@ type Spec struct {
 
 	codec  *iso8583.MessageSpec
 	hexed  map[int]bool // binary elements that travel as hexadecimal characters
+	packed map[int]bool // elements with two digits a byte
+	chars  bool         // everything is characters, the bitmap too
 	frame  framing
 	shapes map[Kind]shape
 	parts  map[int][]part
@@ -109,7 +111,7 @@ func LoadSpec(file []byte) (s *Spec, err error) {
 	if err := dec.Decode(&data); err != nil {
 		return nil, err
 	}
-	s = &Spec{Name: data.Name, clock: data.Clock, hexed: map[int]bool{}}
+	s = &Spec{Name: data.Name, clock: data.Clock, hexed: map[int]bool{}, packed: map[int]bool{}, chars: data.Charset == "ascii"}
 	if err := s.loadFields(data); err != nil {
 		return nil, err
 	}
@@ -144,6 +146,7 @@ func (s *Spec) loadFields(data specFile) error {
 		if data.Charset == "ascii" && rule.Kind == "binary" {
 			s.hexed[id] = true
 		}
+		s.packed[id] = data.Charset == "bcd" && (rule.Kind == "digits" || rule.Kind == "track2")
 	}
 	return s.codec.Validate()
 }
@@ -165,6 +168,9 @@ func (s *Spec) loadMessages(data specFile) error {
 		if _, ok := s.shapes[k]; !ok {
 			return fmt.Errorf("message %q is not there", k)
 		}
+	}
+	if up := s.shapes[KindUpload]; up.credit == "" || up.last == "" {
+		return errors.New(`message "batch upload": credit and last are wanted`)
 	}
 	for key, list := range data.Parts {
 		id, err := strconv.Atoi(key)
@@ -210,7 +216,7 @@ func (s *Spec) loadMAC(data specFile) error {
 
 // complete wants the elements that the program itself sets and reads.
 func (s *Spec) complete() error {
-	for _, id := range []int{2, 3, 4, 11, 12, 13, 14, 22, 23, 25, 26, 35, 37, 38, 39, 41, 42, 49, 52, 55, 58, 59, 62} {
+	for _, id := range []int{2, 3, 4, 11, 12, 13, 14, 22, 23, 25, 26, 35, 37, 38, 39, 41, 42, 48, 49, 52, 55, 58, 59, 62} {
 		if s.codec.Fields[id] == nil {
 			return fmt.Errorf("field %d is wanted", id)
 		}

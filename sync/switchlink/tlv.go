@@ -22,6 +22,14 @@ const (
 	tagLastSTAN   tag = 0xDF07 // n6 BCD
 	tagHostTime   tag = 0xDF08 // n14 BCD, UTC
 	tagOriginal   tag = 0xDF09 // n12 BCD: batch and STAN of the payment that a refund is about
+	tagCounts     tag = 0xDF0A // 4 and 4 bytes: payments and refunds of a settlement
+	tagIndex      tag = 0xDF0B // 4 bytes: of an upload
+	tagPage       tag = 0xDF0C // 2 bytes: of the differences, from 0
+	tagPages      tag = 0xDF0D // 2 bytes: how many there are
+	tagResult     tag = 0xDF0E // 1 byte: of a closed upload: 1 balanced, 2 differs
+	tagAESKSN     tag = 0xDF0F // 12 bytes
+	tagPINBlock   tag = 0xDF10 // 16 bytes: format 4
+	tagPINFormat  tag = 0xDF13 // 1 byte: of a block in DE52, where DE53 cannot say it
 	tagAttempt    tag = 0xFF11
 	tagProbe      tag = 0xFF12
 	tagOldBalance tag = 0xDF21 // 4 bytes, big endian, two's complement

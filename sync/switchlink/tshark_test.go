@@ -102,7 +102,8 @@ func TestTsharkReadsTheASCIILink(t *testing.T) {
 		conn, err := (&net.Dialer{}).DialContext(ctx, "tcp", addr)
 		return tapped{conn, tap}, err
 	}})
-	for i, kind := range []Kind{KindSignOn, KindEcho, KindEligible, KindAuthorise, KindVerifyTAC, KindVerifyCounter, KindQuery, KindPay, KindReverse, KindConfirm, KindVoid, KindRefund} {
+	for i, kind := range []Kind{KindSignOn, KindEcho, KindEligible, KindAuthorise, KindVerifyTAC, KindVerifyCounter, KindQuery, KindPay, KindReverse, KindConfirm, KindVoid, KindRefund,
+		KindSettle, KindUpload, KindScript} {
 		r := wholeRequest(kind, uint32(i+1))
 		if _, err := c.ask(bg(), r); err != nil {
 			t.Fatalf("%v: %v", kind, err)

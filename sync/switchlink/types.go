@@ -69,21 +69,21 @@ type Load struct {
 	RRN  string
 }
 
-// Payment is a sale from a bank card. PAN, Track2 and PINBlock are used for one
-// message and kept by nobody.
+// Payment is a sale from a bank card. PAN and Track2 are used for one message and
+// kept by nobody; the PIN is wiped by the call, whatever comes of it.
 type Payment struct {
 	STAN, Batch uint32
 	Sale        entry.SaleID
 	Card        entry.Card // the transit card that the money is for
 	Slot        entry.Slot // that the eligibility probe returned
 	Amount      money.Fen
-	PAN         string // 8 to 19 digits
-	Expiry      string // YYMM
-	Track2      string // digits, D, digits; may be empty
-	PSN         string // card sequence number, up to 3 digits; may be empty
-	EntryMode   string // DE22, 3 digits, such as "051"; default "051"
-	PINBlock    pin.Block
-	KSN         pin.KSN
+	PAN         string      // 8 to 19 digits
+	Expiry      string      // YYMM
+	Track2      string      // digits, D, digits; may be empty
+	PSN         string      // card sequence number, up to 3 digits; may be empty
+	EntryMode   string      // DE22: how the card was read, 2 digits such as "05", which is the default; the third is made here
+	PIN         *pin.Sealed // nil: none was entered
+	ICC         []byte      // DE55, at most 255 bytes; may be empty
 }
 
 // Paid is the host's answer to a payment, or to a query about one.
@@ -92,6 +92,7 @@ type Paid struct {
 	Amount money.Fen // that the host approved; 0 if it did not
 	RRN    string
 	Auth   string // approval code
+	ICC    []byte // DE55: the issuer's authentication data and scripts, if any
 }
 
 // PaymentKey names a payment at the host, together with merchant and terminal.
@@ -115,7 +116,53 @@ type Reversal struct {
 	Amount      money.Fen
 	Reason      string
 	RRN, Auth   string // of the approval, if there was one
+	ICC         []byte // DE55; may be empty
 	Repeat      bool   // sent before: goes out as 0401
+}
+
+// Settlement closes a batch. The same STAN for every sending of it.
+type Settlement struct {
+	STAN, Batch uint32
+	Totals      entry.Totals
+	Repeat      bool // sent before: goes out as 0501
+}
+
+// Settled is the host's answer: its totals are the kiosk's, or not.
+type Settled struct {
+	Code     string
+	Balanced bool
+}
+
+// Upload is one payment or refund of a batch that did not balance. STAN is the
+// settlement's; OrigSTAN and Batch name the payment or refund.
+type Upload struct {
+	STAN, Batch uint32
+	Index       uint32 // 1, 2, … in the batch; names the message together with STAN
+	Last        bool   // the batch is complete
+	Sale        entry.SaleID
+	OrigSTAN    uint32
+	Amount      money.Fen
+	Credit      bool // a refund
+	Repeat      bool // sent before: goes out as 0321
+}
+
+// Uploaded is the host's answer. Balanced and Differs are those of the last one.
+type Uploaded struct {
+	Code     string
+	Balanced bool
+	Differs  []entry.Difference
+}
+
+// Script says what became of the issuer's scripts, and of a payment's second
+// cryptogram. STAN is its own, OrigSTAN the payment's, in the same batch.
+type Script struct {
+	STAN, Batch uint32
+	OrigSTAN    uint32
+	Sale        entry.SaleID
+	Amount      money.Fen
+	RRN         string
+	ICC         []byte // DE55, with DF31
+	Repeat      bool   // sent before: goes out as 0621
 }
 
 // Refund gives a payment back under a key of its own; OrigSTAN and OrigBatch are
