@@ -10,8 +10,9 @@ import (
 	"buka/kiosk/device/escpos"
 )
 
-// pieceBytes is how much is sent before the printer is listened to again.
-const pieceBytes = 64
+// pieceBytes is how much is sent before the printer is listened to again. With
+// start, stop and parity a byte is up to 11 bits on the line, mostly 10.
+const pieceBytes, bitsPerByte = 64, 10
 
 // work prints one slip and answers its job. What it returns is the state of the
 // line: an error when the port should be opened anew.
@@ -63,14 +64,18 @@ func (p *Printer) print(ctx context.Context, l *paperLink, data []byte) (entry.O
 	return entry.Done, l.write(escpos.StatusOn)
 }
 
-// send gives the printer as much as it takes. It stops when the printer says
-// that it cannot print.
+// send gives the printer as much as it takes, no faster than the line: what
+// lies in the system's buffer could not be held back when the printer says
+// wait. It stops when the printer says that it cannot print.
 func (l *paperLink) send(ctx context.Context, data []byte) error {
+	pace := time.Duration(pieceBytes*bitsPerByte) * time.Second / time.Duration(l.cfg.Baud)
 	for at := 0; at < len(data); at += pieceBytes {
 		if err := l.write(data[at:min(at+pieceBytes, len(data))]); err != nil {
 			return err
 		}
-		l.settle()
+		if err := l.until(ctx, pace, func() bool { return false }); !errors.Is(err, errWait) {
+			return err
+		}
 		if l.held {
 			err := l.until(ctx, l.cfg.PrintTimeout, func() bool { return !l.held || l.status.Down() })
 			if errors.Is(err, errWait) {
@@ -81,9 +86,6 @@ func (l *paperLink) send(ctx context.Context, data []byte) error {
 		}
 		if l.status.Down() {
 			return fmt.Errorf("%w: %s", ErrPrinterDown, printerCode(l.status))
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
 		}
 	}
 	return nil
