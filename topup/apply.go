@@ -31,7 +31,16 @@ func (d *Durable) Apply(body entry.Body) error {
 	case entry.RestoreConfirmed:
 		return d.confirmed(b)
 	case entry.SignedOn:
-		d.Batch, d.OffsetMS = b.Batch, b.OffsetMS
+		d.signedOn(b)
+		return nil
+	case entry.BatchClosing:
+		return d.closing(b)
+	case entry.SettlementStarted:
+		return d.announced(b)
+	case entry.BatchSettled:
+		return d.settled(b)
+	case entry.AnswerLate:
+		d.answeredLate(b)
 		return nil
 	case entry.STANsReserved:
 		if b.Until <= d.STANUntil {
@@ -72,10 +81,14 @@ func (d *Durable) Apply(body entry.Body) error {
 	if s.Decided && !afterDecision(body) { // law 3
 		return unlawful(body, "two people have decided about sale %s", s.ID)
 	}
-	if _, writing := body.(entry.WriteStarted); writing && d.otherUnresolved(s) { // law 4
-		return unlawful(body, "another write to the card of sale %s is unknown", s.ID)
+	if err := d.mayFollow(body, s); err != nil {
+		return err
 	}
+	was := s
 	if err := s.apply(body); err != nil {
+		return err
+	}
+	if err := d.tally(body, was, s); err != nil {
 		return err
 	}
 	if _, closed := body.(entry.SaleClosed); closed {
@@ -83,6 +96,33 @@ func (d *Durable) Apply(body entry.Body) error {
 		return nil
 	}
 	d.Sales[s.ID] = s
+	return nil
+}
+
+// mayFollow holds an entry about a sale against the rest of the journal.
+func (d *Durable) mayFollow(body entry.Body, s Sale) error {
+	switch b := body.(type) {
+	case entry.WriteStarted:
+		if d.otherUnresolved(s) { // law 4
+			return unlawful(body, "another write to the card of sale %s is unknown", s.ID)
+		}
+	case entry.PaymentStarted:
+		if !d.sellsIn(b.Batch) {
+			return unlawful(body, "batch %d takes no payments any more", b.Batch)
+		}
+	case entry.OfferWithdrawn:
+		if d.frozen(s.PayBatch) {
+			return unlawful(body, "the totals of batch %d are announced", s.PayBatch)
+		}
+	case entry.RefundRequested:
+		if d.frozen(b.Batch) {
+			return unlawful(body, "the totals of batch %d are announced", b.Batch)
+		}
+	case entry.ReversalAcknowledged:
+		if _, ok := d.Batches[s.PayBatch]; b.ExpectAbsent && !ok { // law 4: nothing would ever say so
+			return unlawful(body, "batch %d is settled and cannot agree", s.PayBatch)
+		}
+	}
 	return nil
 }
 
@@ -102,6 +142,10 @@ func (d *Durable) restored(b entry.Restored) error {
 		return unlawful(b, "epoch %s after %s in a journal of epoch %s, entry %d", b.Epoch, b.Was, d.Epoch, b.LastSeq)
 	}
 	d.Epoch, d.Batch, d.Unconfirmed, d.RestoredWhy = b.Epoch, 0, true, b.Why
+	for _, batch := range d.Batches { // the host opens another one, and totals that were announced may be behind
+		batch.Phase, batch.STAN = BatchClosing, 0
+		d.put(batch)
+	}
 	return nil
 }
 
@@ -142,6 +186,10 @@ func (s *Sale) apply(body entry.Body) error {
 		return s.applyEvidence(body)
 	case entry.HandedOver, entry.Decided, entry.RefundRequested:
 		return s.applyGivenUp(body)
+	case entry.RiskStruck:
+		if s.Pay != PayNone && s.Pay != PayDeclined {
+			return unlawful(b, "payment %d has begun", s.Pay)
+		}
 	case entry.SaleClosed:
 		if !s.Finished() {
 			return unlawful(b, "sale %s has something open or owed", s.ID)
@@ -171,12 +219,12 @@ func (s *Sale) applyPayment(body entry.Body) error {
 		if s.Pay != PayStarted {
 			return unlawful(b, "no payment was started")
 		}
-		s.Pay, s.OweReversal = PayUnknown, true
+		s.Pay, s.OweReversal, s.BadMAC = PayUnknown, true, b.Reason == badMAC
 	case entry.PaymentApproved:
 		if s.Pay != PayStarted {
 			return unlawful(b, "no payment was started")
 		}
-		s.Pay, s.RRN, s.Auth = PayApproved, b.RRN, b.Auth
+		s.Pay, s.RRN, s.Auth, s.Paid = PayApproved, b.RRN, b.Auth, b.Amount
 		if b.Amount != s.Amount { // law 2: another amount than asked is reversed
 			s.Pay, s.OweReversal = PayWithdrawn, true
 		}
@@ -292,12 +340,17 @@ func (s *Sale) applyAcknowledged(body entry.Body) error {
 		if b.ExpectAbsent && s.Pay != PayUnknown { // a host that denies an approval is a conflict
 			return unlawful(b, "the payment was approved")
 		}
-		s.OweReversal, s.Pay, s.ExpectAbsent = false, PayReversed, b.ExpectAbsent
+		s.OweReversal, s.Long, s.Pay, s.ExpectAbsent, s.Paid = false, false, PayReversed, b.ExpectAbsent, 0
+	case entry.ReversalPendingLong:
+		if !s.OweReversal || s.Long {
+			return unlawful(b, "no reversal is owed that people do not know of")
+		}
+		s.Long = true
 	case entry.ReversalConflict:
 		if !s.OweReversal && !s.OweRefund {
 			return unlawful(b, "no reversal is owed")
 		}
-		s.OweReversal, s.OweRefund, s.Decided, s.Conflict = false, false, false, true // a refund that was decided and refused is open again
+		s.OweReversal, s.Long, s.OweRefund, s.Decided, s.Conflict = false, false, false, false, true // a refund that was decided and refused is open again
 	case entry.ConfirmationAcknowledged:
 		if !s.OweConfirm {
 			return unlawful(b, "no confirmation is owed")
@@ -313,7 +366,7 @@ func (s *Sale) applyAcknowledged(body entry.Body) error {
 		if !s.OweRefund {
 			return unlawful(b, "nothing is to be refunded")
 		}
-		s.Pay, s.OweRefund = PayReversed, false
+		s.Pay, s.OweRefund, s.PaidBack = PayReversed, false, s.Amount
 	default:
 		return unlawful(body, "not an entry about a sale")
 	}

@@ -3,6 +3,7 @@ package topup
 import (
 	"fmt"
 
+	"buka/internal/answers"
 	"buka/internal/entry"
 	"buka/internal/money"
 )
@@ -25,6 +26,7 @@ type Rules struct {
 	Writes       uint32      // writes refused by the card until the money goes back
 	Conflicts    int         // refused reversals until people decide
 	HandOverMS   int64       // how long a rewrite waits for its card until the host has it; 0: for ever
+	PatienceMS   int64       // how long a reversal is owed until people know, and payments no longer wait for it; 0: for ever
 	Terminal     string      // merchant and terminal at the authority, with a slash
 }
 
@@ -33,7 +35,7 @@ func DefaultRules() Rules {
 	return Rules{
 		Choices:    []money.Fen{1000, 2000, 5000, 10000, 20000},
 		MaxBalance: 100000,
-		OfferMS:    120_000, IdleMS: 45_000, WarnMS: 20_000, LastMS: 12_000, UnfinishedMS: 40_000,
+		OfferMS:    120_000, IdleMS: 45_000, WarnMS: 20_000, LastMS: 12_000, UnfinishedMS: 40_000, PatienceMS: 900_000,
 		PINs: 3, Writes: 3, Conflicts: 3,
 	}
 }
@@ -42,6 +44,16 @@ func DefaultRules() Rules {
 type Core struct {
 	Rules  Rules
 	Judges map[string]Judge // by family
+
+	Answers *answers.Table // what response codes mean; nil: the built-in ones
+}
+
+// means looks a response code up.
+func (c *Core) means(code string) answers.Answer {
+	if c.Answers == nil {
+		return answers.Default().Of(code)
+	}
+	return c.Answers.Of(code)
 }
 
 // Result of a step. Entries must be durable before any command runs.
@@ -59,6 +71,7 @@ func (c *Core) Step(s State, ev Event) Result {
 	st.handle(ev)
 	if !st.Durable.Unconfirmed {
 		st.returnRemote()
+		st.settlement()
 		st.closeFinished()
 	}
 	st.check(s)
@@ -204,6 +217,10 @@ func (st *step) check(before State) {
 			if s := st.Durable.Sales[c.Sale]; s.Pay != PayStarted || s.PaySTAN != c.STAN {
 				st.err = fmt.Errorf("payment of %s without its announcement: %w", c.Sale, ErrUnlawful)
 			}
+		case Settle:
+			if b := st.Durable.Batches[c.Batch]; b.Phase != BatchSettling || b.STAN != c.STAN || b.Totals != c.Totals {
+				st.err = fmt.Errorf("settlement of batch %d without its announcement: %w", c.Batch, ErrUnlawful)
+			}
 		case Send:
 			if s := st.Durable.Sales[c.Duty.Sale]; c.Duty.Kind == Reversal && (!s.OweReversal || s.Unresolved() || s.Write == WriteDone) {
 				st.err = fmt.Errorf("reversal of %s is not owed: %w", c.Duty.Sale, ErrUnlawful)
@@ -225,7 +242,7 @@ func (st *step) check(before State) {
 func (st *step) acts() Command {
 	for _, c := range st.commands {
 		switch c.(type) {
-		case ProbeCard, Load, Write, Prove, ProbeSlot, TakeTender, RetryPIN, Pay, Send, VerifyTAC:
+		case ProbeCard, Load, Write, Prove, ProbeSlot, TakeTender, RetryPIN, Pay, Send, VerifyTAC, Settle, Upload:
 			return c
 		}
 	}

@@ -22,6 +22,11 @@ type Durable struct {
 	Unconfirmed bool   `cbor:"7,keyasint,omitempty"`
 	RestoredWhy string `cbor:"8,keyasint,omitempty"` // what was found wrong then; for people
 	OffsetMS    int64  `cbor:"9,keyasint,omitempty"` // host clock minus ours when the host last told it; for people
+
+	Batches     map[uint32]Batch `cbor:"10,keyasint,omitempty"` // those that are not settled, by number
+	LastSettled uint32           `cbor:"11,keyasint,omitempty"` // number of the last batch that was; never paid in again
+	BatchesEver uint64           `cbor:"12,keyasint,omitempty"`
+	Late        []LateAnswer     `cbor:"13,keyasint,omitempty"` // recorded last, oldest first; never changed in place
 }
 
 // PayState says where the money of a sale is.
@@ -103,6 +108,11 @@ type Sale struct {
 	ProposedBy  string `cbor:"35,keyasint,omitempty"`
 	Settled     bool   `cbor:"36,keyasint,omitempty"` // the host's copy of the journal has it closed
 	Unseen      bool   `cbor:"37,keyasint,omitempty"` // what the card's log held before the attempt is not known here
+
+	Paid     money.Fen `cbor:"38,keyasint,omitempty"` // approved, and not known to be reversed: a debit of PayBatch
+	PaidBack money.Fen `cbor:"39,keyasint,omitempty"` // by a refund: a credit of RefundBatch
+	Long     bool      `cbor:"40,keyasint,omitempty"` // the reversal has been owed for so long that people know
+	BadMAC   bool      `cbor:"41,keyasint,omitempty"` // the payment's answer had a wrong MAC: its reversal says A0
 }
 
 // Offered says that the money is here, the card is not written and nothing is
@@ -186,7 +196,7 @@ func (s Sale) Finished() bool {
 		return false
 	case s.Settled:
 		return true
-	case s.Conflict && !s.Decided:
+	case s.Conflict && !s.Decided, s.ExpectAbsent && !s.Decided && !s.HandedOver:
 		return false
 	case s.HandedOver, s.Decided, s.Write == WriteDone, s.Pay == PayReversed:
 		return true
@@ -247,7 +257,7 @@ func (d Durable) Rewrites() int {
 
 // Clone gives a state that can be changed without the other noticing.
 func (d Durable) Clone() Durable {
-	d.Sales = maps.Clone(d.Sales)
+	d.Sales, d.Batches = maps.Clone(d.Sales), maps.Clone(d.Batches)
 	return d
 }
 

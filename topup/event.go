@@ -164,6 +164,7 @@ type (
 		RRN     string
 		Auth    string
 		Why     string
+		BadMAC  bool // unknown, because the answer's MAC is wrong: the reversal says A0
 		Refused bool // approved, and then the bank card said no or left (EMV second GENERATE AC): it goes back
 	}
 	// Sent answers Send. Answered is false when nothing valid came back.

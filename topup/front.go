@@ -18,6 +18,7 @@ const (
 	timerOffer  = "offer:"
 
 	timerRestore  = "restore"    // the host has not confirmed the restored journal
+	timerPatience = "patience:"  // a reversal has been owed for long
 	timerHandOver = "hand-over:" // a rewrite has waited long enough for its card
 )
 
@@ -387,9 +388,10 @@ func (st *step) timerFired(name string) {
 			st.clear(c)
 		}
 	case name == timerSignOn:
-		if !st.Live.SignedOn {
+		if !st.Live.SignedOn || st.Durable.Batch == st.Durable.LastSettled {
 			st.do(SignOn{STAN: st.stan()})
 		}
+	case name == timerSettle: // Step goes on with it
 	case name == timerRetry:
 		st.flush()
 	case name == timerRestore:
@@ -403,6 +405,8 @@ func (st *step) timerFired(name string) {
 		}
 	case strings.HasPrefix(name, timerOffer):
 		st.offerEnds(entry.SaleID(strings.TrimPrefix(name, timerOffer)))
+	case strings.HasPrefix(name, timerPatience):
+		st.pendingLong(entry.SaleID(strings.TrimPrefix(name, timerPatience)))
 	case strings.HasPrefix(name, timerHandOver):
 		st.waitedLong(entry.SaleID(strings.TrimPrefix(name, timerHandOver)))
 	}

@@ -59,6 +59,16 @@ func (st *step) handle(ev Event) {
 		st.paid(e)
 	case Sent:
 		st.sent(e)
+	case SettleAsked:
+		st.settleAsked(e)
+	case Settled:
+		st.settledBy(e)
+	case Uploaded:
+		st.uploaded(e)
+	case AnsweredLate:
+		st.answeredLate(e)
+	case RiskJudged:
+		st.riskJudged(e)
 	case Chosen:
 		st.chosen(e)
 	case Stopped:
@@ -114,6 +124,7 @@ func (st *step) settleOpen() {
 			st.offer(s)
 		}
 		st.waits(s)
+		st.patience(s)
 	}
 	switch f := &st.Live.Front; {
 	case last.ID == "", last.Remote && last.Offered(): // what the host owns goes back to it
@@ -130,7 +141,11 @@ func (st *step) settleOpen() {
 const clockDriftMS = 5_000
 
 func (st *step) signedOn(e SignedOn) {
-	st.Live.SignedOn = true
+	st.Live.SignedOn, st.Live.OutOfService = true, false
+	if e.Batch != 0 && e.Batch == st.Durable.LastSettled { // the host has not opened the next one yet
+		st.timer(timerSignOn, 2_000)
+	}
+	st.batchChanged(e.Batch)
 	drift := e.OffsetMS - st.Durable.OffsetMS
 	if e.Batch != st.Durable.Batch || max(drift, -drift) > clockDriftMS {
 		st.record(entry.SignedOn{Batch: e.Batch, HostAtMS: e.HostAtMS, OffsetMS: e.OffsetMS})

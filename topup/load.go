@@ -101,7 +101,7 @@ func (st *step) loadAnswered(e LoadAnswered) {
 			return
 		}
 		st.do(ReleaseCard{Place: c.Place})
-		if step || declineReason(e.Code) == "bank-unreachable" {
+		if step || st.outage(e.Code) {
 			st.backToHold(c, "authority-wait")
 			st.timer(timerAgain, 3_000)
 			return

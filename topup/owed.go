@@ -1,44 +1,110 @@
 package topup
 
-import "buka/internal/entry"
+import (
+	"slices"
 
-// flush sends what is owed, each kind one at a time: a reversal never waits
-// for a confirmation, nor a confirmation for a reversal.
+	"buka/internal/answers"
+	"buka/internal/entry"
+)
+
+// kinds of what is owed. Each has one message under way at a time: a reversal
+// never waits for a confirmation, nor a confirmation for a reversal.
+var kinds = [...]DutyKind{Reversal, Confirmation, Void, Refund}
+
+// flush sends what is owed, of each kind the one whose turn it is: the oldest,
+// or the one after that which was sent in vain last, so that one that cannot be
+// delivered holds up no other.
 func (st *step) flush() {
 	if st.Durable.Unconfirmed {
 		return
 	}
-	busy := map[DutyKind]bool{}
+	var queue [len(kinds)]turn
+	checking := false
 	for d := range st.Live.Sending {
-		busy[d.Kind] = true
+		if i := slices.Index(kinds[:], d.Kind); i >= 0 {
+			queue[i].busy = true
+		}
+		checking = checking || d.Kind == verification
 	}
 	for _, s := range st.Durable.InOrder() {
 		for _, d := range s.Duties() {
-			if !busy[d.Kind] {
-				busy[d.Kind] = true
-				st.send(s, d)
+			if !st.settlesIt(s, d) {
+				queue[slices.Index(kinds[:], d.Kind)].offer(s, d, st.Live.InVain[d.Kind])
 			}
 		}
-		if !busy[verification] && st.resolver(s.ID) == nil {
-			if _, held := s.Held(); held {
-				st.verifyHeld(s)
-			}
+		if _, held := s.Held(); held && !checking && st.resolver(s.ID) == nil {
+			st.verifyHeld(s)
+		}
+	}
+	for _, q := range queue {
+		if q.found && !q.busy {
+			st.send(q.sale, q.duty)
 		}
 	}
 }
 
+// turn finds the message of a kind that goes next.
+type turn struct {
+	busy, found, passed, after bool
+	sale                       Sale
+	duty                       Duty
+}
+
+func (t *turn) offer(s Sale, d, inVain Duty) {
+	if !t.found || t.passed && !t.after {
+		t.after = t.passed
+		t.found, t.sale, t.duty = true, s, d
+	}
+	t.passed = t.passed || d == inVain
+}
+
+// settlesIt says that a settlement under way will say how a reversal ended.
+func (st *step) settlesIt(s Sale, d Duty) bool {
+	return d.Kind == Reversal && st.Durable.frozen(s.PayBatch)
+}
+
+// Reasons of a reversal (DE39).
+const (
+	noAnswer     = "98"
+	badMAC       = "A0" // the answer's MAC is wrong
+	notCompleted = "06" // approved, and could not be completed here
+)
+
 func (st *step) send(s Sale, d Duty) {
-	why := "06" // the payment was approved and could not be completed here
-	if s.Pay == PayUnknown {
-		why = "98" // no answer in time
+	why := notCompleted
+	switch {
+	case s.BadMAC:
+		why = badMAC
+	case s.Pay == PayUnknown:
+		why = noAnswer
+	}
+	if d.Kind == Reversal {
+		st.patience(s)
 	}
 	st.Live.Sending[d] = true
 	st.do(Send{Duty: d, Sale: s, Repeat: st.Live.Tries[d] > 0, Why: why})
 }
 
+// patience starts the time after which people know that a reversal is owed, and
+// payments no longer wait for it (law 10).
+func (st *step) patience(s Sale) {
+	name := timerPatience + string(s.ID)
+	if _, runs := st.Live.Timers[name]; !runs && s.OweReversal && !s.Long && st.core.Rules.PatienceMS > 0 {
+		st.timer(name, st.core.Rules.PatienceMS)
+	}
+}
+
+// pendingLong hands a reversal to people. It is sent on.
+func (st *step) pendingLong(id entry.SaleID) {
+	if s, ok := st.Durable.Sales[id]; ok && s.OweReversal && !s.Long {
+		st.record(entry.ReversalPendingLong{Of: entry.Of{Sale: id}})
+	}
+}
+
 // retry waits longer each time, up to half a minute, and for ever.
 func (st *step) retry(d Duty) {
 	st.Live.Tries[d]++
+	st.Live.InVain[d.Kind] = d
 	st.timer(timerRetry, min(int64(500)<<min(st.Live.Tries[d], 6), 30_000))
 }
 
@@ -47,7 +113,7 @@ func (st *step) sent(e Sent) {
 	d := e.Duty
 	delete(st.Live.Sending, d)
 	s, ok := st.Durable.Sales[d.Sale]
-	if !ok || !owes(s, d) {
+	if !ok || !owes(s, d) || st.settlesIt(s, d) {
 		return
 	}
 	ended := false
@@ -57,12 +123,15 @@ func (st *step) sent(e Sent) {
 	}
 	if ended {
 		delete(st.Live.Tries, d)
+		if d.Kind == Reversal {
+			st.timer(timerPatience+string(s.ID), 0)
+		}
 		st.flush()
 	} else {
 		st.retry(d)
 	}
 	if d.Kind == Reversal {
-		st.reversalTried(ended)
+		st.reversalTried(s, ended)
 	}
 	st.touched = true
 }
@@ -81,14 +150,36 @@ func owes(s Sale, d Duty) bool {
 // evidence; nothing that we could send would add to it.
 var recorded = map[string]bool{"00": true, "63": true, "25": true, "12": true}
 
-// outOfStep signs on again where the host says that we are not.
+// outOfStep signs on again where the host says that we are not, and takes no
+// more payments where it takes none from us.
 func (st *step) outOfStep(code string) bool {
-	switch code {
-	case "22", "77", "97", "99", "A0", "A7":
+	switch st.core.means(code).Action {
+	case answers.SignOn:
 		if st.Live.SignedOn {
 			st.Live.SignedOn = false
 			st.do(SignOn{STAN: st.stan()})
 		}
+		return true
+	case answers.OutOfService:
+		st.Live.SignedOn, st.Live.OutOfService = false, true
+		st.timer(timerSignOn, outOfServiceMS)
+		return true
+	}
+	return false
+}
+
+// outOfServiceMS is how long the terminal waits before it asks a host that takes
+// nothing from it to let it sign on.
+const outOfServiceMS = 30_000
+
+// approved says that the host has done what it was asked for.
+func approved(code string) bool { return code == "00" }
+
+// outage says that a code is about the network or the host's own state: the
+// same message may be taken later.
+func (st *step) outage(code string) bool {
+	switch st.core.means(code).Action {
+	case answers.RetryLater, answers.SignOn, answers.OutOfService:
 		return true
 	}
 	return false
@@ -124,7 +215,7 @@ func (st *step) refunded(s Sale, d Duty, code string) bool {
 	case code == "00":
 		st.record(entry.RefundAcknowledged{Of: of, Code: code})
 	case code == "12" || code == "25" || code == "64" || code == "C0",
-		st.Live.Tries[d]+1 >= st.core.Rules.Conflicts && declineReason(code) != "bank-unreachable":
+		st.Live.Tries[d]+1 >= st.core.Rules.Conflicts && !st.outage(code):
 		st.record(entry.ReversalConflict{Of: of, Code: code})
 	default:
 		return false
@@ -141,12 +232,19 @@ func (st *step) reversed(s Sale, d Duty, code string) bool {
 	switch {
 	case code == "00":
 		st.record(entry.ReversalAcknowledged{Of: of, Code: code})
-	case denied && s.Pay == PayUnknown:
+	case denied && s.Pay == PayUnknown && st.canAgree(s):
 		st.record(entry.ReversalAcknowledged{Of: of, Code: code, ExpectAbsent: true})
-	case denied, code == "C0", st.Live.Tries[d]+1 >= st.core.Rules.Conflicts && declineReason(code) != "bank-unreachable":
+	case denied, code == "C0", st.Live.Tries[d]+1 >= st.core.Rules.Conflicts && !st.outage(code):
 		st.record(entry.ReversalConflict{Of: of, Code: code})
 	default:
 		return false
 	}
 	return true
+}
+
+// canAgree says that a settlement is still to come that says whether the host
+// holds a payment that it denies.
+func (st *step) canAgree(s Sale) bool {
+	_, ok := st.Durable.Batches[s.PayBatch]
+	return ok
 }

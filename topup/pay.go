@@ -1,6 +1,9 @@
 package topup
 
-import "buka/internal/entry"
+import (
+	"buka/internal/answers"
+	"buka/internal/entry"
+)
 
 // tenderSeen: the bank card was read; the PIN pad keeps its own time.
 func (st *step) tenderSeen(e TenderSeen) {
@@ -53,9 +56,10 @@ func (st *step) tenderReady(e TenderReady) {
 	st.pay(c)
 }
 
+// owesReversal says that a payment has to wait.
 func (st *step) owesReversal() bool {
 	for _, s := range st.Durable.Sales {
-		if s.OweReversal {
+		if s.OweReversal && !s.Long {
 			return true
 		}
 	}
@@ -64,6 +68,11 @@ func (st *step) owesReversal() bool {
 
 func (st *step) pay(c *Console) {
 	s := st.Durable.Sales[c.Sale]
+	if why := st.NoPayment(); why == reasonClosing || st.Live.OutOfService { // since the amount was chosen
+		st.do(DropTender{Sale: c.Sale})
+		st.last(c, Declined, why, c.Sale)
+		return
+	}
 	stan := st.stan()
 	st.record(entry.PaymentStarted{
 		Of: entry.Of{Sale: s.ID}, Tender: "bank-card", Amount: s.Amount, STAN: stan, Batch: st.Durable.Batch,
@@ -73,17 +82,19 @@ func (st *step) pay(c *Console) {
 }
 
 // reversalTried goes on with a payment that waited for a reversal.
-func (st *step) reversalTried(ended bool) {
+func (st *step) reversalTried(s Sale, ended bool) {
 	c := &st.Live.Front
 	if c.Phase != Sending || st.Durable.Sales[c.Sale].Pay == PayStarted {
 		return
 	}
 	switch {
-	case !ended:
-		st.do(DropTender{Sale: c.Sale})
-		st.last(c, NoNetwork, "network-down", c.Sale)
 	case !st.owesReversal():
 		st.pay(c)
+	case !ended && !s.Long:
+		st.do(DropTender{Sale: c.Sale})
+		st.last(c, NoNetwork, "network-down", c.Sale)
+	default: // another one is waited for
+		st.flush()
 	}
 }
 
@@ -103,22 +114,42 @@ func (st *step) paid(e Paid) {
 			st.flush()
 			return
 		}
+		if e.Refused {
+			st.cardRefused(c, s.ID)
+			return
+		}
 		st.hold(c)
 	case entry.NotDone:
 		st.record(entry.PaymentDeclined{Of: of, Code: e.Code})
 		st.outOfStep(e.Code)
 		st.declined(c, e.Code)
 	default:
-		st.record(entry.PaymentUnknown{Of: of, Why: e.Why})
+		b := entry.PaymentUnknown{Of: of, Why: e.Why}
+		if e.BadMAC {
+			b.Reason = badMAC
+		}
+		st.record(b)
 		st.do(DropTender{Sale: s.ID})
 		st.last(c, Declined, "money-back-pending", s.ID)
 		st.flush()
 	}
 }
 
+// cardRefused: the host has approved, and then the bank card said no or was
+// gone. The money goes back before anybody could be credited for it.
+func (st *step) cardRefused(c *Console, id entry.SaleID) {
+	if !st.giveBack(id, "refused by the bank card") { // its batch was left meanwhile
+		st.last(c, Contact, "conflict", id)
+		return
+	}
+	st.last(c, Declined, "bank-card-refused", id)
+	st.flush()
+}
+
 // declined shows why, or asks for the PIN again.
 func (st *step) declined(c *Console, code string) {
-	if code == "55" {
+	means := st.core.means(code)
+	if means.Action == answers.NewPIN {
 		if c.PINs++; c.PINs < st.core.Rules.PINs && !c.Stop {
 			c.Phase, c.Notice = PINEntry, "wrong-pin"
 			st.do(RetryPIN{Sale: c.Sale, Amount: c.Amount})
@@ -130,26 +161,7 @@ func (st *step) declined(c *Console, code string) {
 		st.last(c, NoNetwork, "network-down", c.Sale)
 		return
 	}
-	st.last(c, Declined, declineReason(code), c.Sale)
-}
-
-// declineReason turns a response code (ISO 8583 DE39) into a message key.
-func declineReason(code string) string {
-	switch code {
-	case "51", "61":
-		return "insufficient-funds"
-	case "55":
-		return "wrong-pin"
-	case "38", "75":
-		return "pin-tries"
-	case "54":
-		return "card-expired"
-	case "04", "07", "14", "41", "43", "62":
-		return "bank-card-blocked"
-	case "68", "90", "91", "92", "96", "98":
-		return "bank-unreachable"
-	}
-	return "bank-declined"
+	st.last(c, Declined, means.Reason, c.Sale)
 }
 
 // hold asks for the card: the money is here.
@@ -190,7 +202,7 @@ func (st *step) withdraw(c *Console, why, reason string) {
 // longer possible, and the value stays to be written.
 func (st *step) giveBack(id entry.SaleID, why string) bool {
 	s := st.Durable.Sales[id]
-	if !s.Offered() || s.Remote || s.PayBatch != st.Durable.Batch {
+	if !s.Offered() || s.Remote || !st.Durable.Reversible(s.PayBatch) {
 		return false
 	}
 	st.record(entry.OfferWithdrawn{Of: entry.Of{Sale: id}, Why: why})

@@ -97,9 +97,9 @@ func (st *step) decide(c *Console, s Sale, decision, who string) {
 func (st *step) givenUp(c *Console, s Sale, do, who string) func() {
 	decision, deciding := strings.CutPrefix(do, "decide-")
 	switch {
-	case deciding && slices.Contains(Decisions(), decision) && s.MayDecide() && who != "" && (decision != Refunded || st.Durable.Batch != 0):
+	case deciding && slices.Contains(Decisions(), decision) && s.MayDecide() && who != "" && (decision != Refunded || st.Durable.Sells()):
 		return func() { st.decide(c, s, decision, who) }
-	case do == "refund" && s.MayRefund() && st.Durable.Batch != 0:
+	case do == "refund" && s.MayRefund() && st.Durable.Sells():
 		return func() { st.refund(c, s, who) }
 	case do == "hand-over" && s.MayHandOver() && !s.Remote:
 		return func() {

@@ -27,8 +27,12 @@ func (w *world) perform(c topup.Command) {
 		w.performSend(c)
 	case topup.SignOn:
 		if w.up {
-			w.post(topup.SignedOn{Batch: 1})
+			w.post(topup.SignedOn{Batch: w.batch})
 		}
+	case topup.Settle:
+		w.performSettle(c)
+	case topup.Upload:
+		w.performUpload(c)
 	case topup.VerifyTAC:
 		e := topup.TACJudged{Sale: c.Sale, Proof: c.Proof}
 		if w.up && !w.chance(20) {
@@ -59,14 +63,19 @@ func (w *world) performPay(c topup.Pay) {
 			p.Outcome, p.Code = entry.NotDone, "12"
 			break
 		}
-		w.payments[c.STAN] = &modelPayment{amount: c.Amount}
+		if w.settled[c.Batch] {
+			panic("a payment goes out in a batch that is over")
+		}
+		w.payments[c.STAN] = &modelPayment{amount: c.Amount, batch: c.Batch, sale: c.Sale}
 		w.funds += c.Amount
 		if w.chance(10) { // the answer is lost
 			p.Outcome = entry.Unknown
 		}
 		if w.chance(3) {
 			p.Amount = c.Amount - 100
+			w.payments[c.STAN].amount, w.funds = p.Amount, w.funds-100
 		}
+		p.Refused = w.chance(3)
 	}
 	w.post(p)
 }
@@ -83,6 +92,8 @@ func (w *world) performSend(c topup.Send) {
 		case p == nil:
 			w.early[c.Duty.STAN] = true
 			e.Code = "25"
+		case w.settled[p.batch]:
+			e.Code = "64"
 		case !p.reversed:
 			p.reversed = true
 			w.funds -= p.amount

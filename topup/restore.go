@@ -21,7 +21,8 @@ func aboutSale(body entry.Body) bool {
 // the restore.
 func aboutMoney(ev Event) bool {
 	switch ev.(type) {
-	case Probed, LoadAnswered, SlotMoved, Wrote, Proved, TACJudged, CounterJudged, TenderSeen, TenderReady, TenderFailed, Paid, Sent, Chosen:
+	case Probed, LoadAnswered, SlotMoved, Wrote, Proved, TACJudged, CounterJudged, TenderSeen, TenderReady, TenderFailed, Paid, Sent, Chosen,
+		SettleAsked, Settled, Uploaded, RiskJudged:
 		return true
 	}
 	return false
@@ -46,12 +47,19 @@ func (d *Durable) confirmed(b entry.RestoreConfirmed) error {
 		}
 		right[f.Sale] = s
 	}
+	for _, was := range d.InOrder() {
+		if err := d.tally(b, was, right[was.ID]); err != nil {
+			return err
+		}
+	}
 	d.Sales, d.Unconfirmed, d.RestoredWhy = right, false, ""
 	return nil
 }
 
 // correct makes the sale what the host shows it to be.
 func (s *Sale) correct(f entry.HostFact) error {
+	expected := s.ExpectAbsent
+	s.correctCount(f)
 	switch {
 	case f.Closed:
 		s.clearOwed()
@@ -65,6 +73,9 @@ func (s *Sale) correct(f entry.HostFact) error {
 	case f.Credited:
 		s.clearOwed()
 		s.Pay, s.Write, s.DoneBy = PayApproved, WriteDone, "host"
+	case f.Paid > 0 && expected: // the host has what it denied
+		s.clearOwed()
+		s.Pay, s.ExpectAbsent, s.Conflict = PayWithdrawn, false, true
 	case f.Paid > 0:
 		return s.correctPaid(f)
 	case f.Returned:
@@ -78,7 +89,17 @@ func (s *Sale) correct(f entry.HostFact) error {
 }
 
 func (s *Sale) clearOwed() {
-	s.OweReversal, s.OweConfirm, s.OweRefund, s.OweVoids = false, false, false, nil
+	s.OweReversal, s.Long, s.OweConfirm, s.OweRefund, s.OweVoids = false, false, false, false, nil
+}
+
+// correctCount makes what the batches count of the sale what the host has.
+func (s *Sale) correctCount(f entry.HostFact) {
+	if s.Remote || s.PaidBack > 0 {
+		return
+	}
+	if s.Paid = f.Paid; f.Paid > 0 && f.STAN != 0 {
+		s.PaySTAN, s.PayBatch = f.STAN, f.Batch
+	}
 }
 
 // correctPaid: a payment stands at the host. What this journal knows to be

@@ -33,6 +33,7 @@ func (s State) Clone() State {
 // Clone gives what can be changed without the other noticing.
 func (l Live) Clone() Live {
 	l.Devices, l.Sending, l.Tries, l.Timers = clone(l.Devices), clone(l.Sending), clone(l.Tries), clone(l.Timers)
+	l.InVain = clone(l.InVain)
 	return l
 }
 
@@ -55,9 +56,13 @@ type Live struct {
 	Desk     Console           `cbor:"7,keyasint"`
 	Sending  map[Duty]bool     `cbor:"-"` // in flight
 	Tries    map[Duty]int      `cbor:"-"` // answers that did not end it, and silences
+	InVain   map[DutyKind]Duty `cbor:"-"` // the last one of its kind that was not ended
 	Timers   map[string]uint64 `cbor:"8,keyasint"`
 	Gen      uint64            `cbor:"9,keyasint"`
 	Remote   []Remote          `cbor:"10,keyasint,omitempty"` // never changed in place
+
+	Settling     Settlement `cbor:"11,keyasint"`
+	OutOfService bool       `cbor:"12,keyasint"` // the host takes no payments from this terminal, until a sign-on succeeds
 }
 
 // Remote is a rewrite that the host owns and any kiosk may finish.
@@ -72,7 +77,7 @@ type Remote struct {
 
 func newLive() Live {
 	return Live{
-		Devices: map[string]string{}, Sending: map[Duty]bool{}, Tries: map[Duty]int{}, Timers: map[string]uint64{},
+		Devices: map[string]string{}, Sending: map[Duty]bool{}, Tries: map[Duty]int{}, InVain: map[DutyKind]Duty{}, Timers: map[string]uint64{},
 		Front: Console{Place: Front}, Desk: Console{Place: Desk},
 	}
 }

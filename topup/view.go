@@ -74,6 +74,10 @@ func (c *Core) Look(s State) View {
 // is chosen against it is refused, so none should be offered.
 func (s State) NoPayment() string {
 	switch {
+	case s.Live.OutOfService:
+		return "payment-not-set-up"
+	case s.Durable.Batch != 0 && !s.Durable.Sells():
+		return reasonClosing
 	case !s.Live.HostUp, !s.Live.SignedOn, s.Durable.Batch == 0:
 		return "network-down"
 	case s.Live.Devices["pinpad"] != "":

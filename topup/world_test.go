@@ -32,7 +32,9 @@ type world struct {
 
 	payments map[uint32]*modelPayment
 	early    map[uint32]bool // reversals before their original
-	funds    money.Fen       // debited and not given back
+	batch    uint32
+	settled  map[uint32]bool
+	funds    money.Fen // debited and not given back
 	ledger   map[string][]entry.Attempt
 	seen     map[string]bool
 	log      []string
@@ -41,6 +43,8 @@ type world struct {
 type modelPayment struct {
 	amount   money.Fen
 	reversed bool
+	batch    uint32
+	sale     entry.SaleID
 }
 
 type modelCard struct {
@@ -113,6 +117,7 @@ func (w *world) crash() error {
 func newWorld(seed uint64, judge topup.Judge) *world {
 	w := &world{
 		rng: rand.New(rand.NewPCG(seed, 1)), state: topup.New(), timers: map[string]uint64{}, up: true, faults: true,
+		batch: 1, settled: map[uint32]bool{},
 		payments: map[uint32]*modelPayment{}, early: map[uint32]bool{}, ledger: map[string][]entry.Attempt{}, seen: map[string]bool{},
 		core: &topup.Core{Rules: topup.DefaultRules(), Judges: map[string]topup.Judge{"tunion": judge}},
 	}
@@ -180,7 +185,11 @@ func (w *world) run(steps int) error {
 // live does one thing that a passenger, a cable or a clock might do.
 func (w *world) live() {
 	f := w.state.Live.Front
-	switch n := w.rng.IntN(12); {
+	switch n := w.rng.IntN(13); {
+	case n == 12:
+		if w.rng.IntN(8) == 0 {
+			w.post(topup.SettleAsked{Who: "schedule"})
+		}
 	case n < 4 && w.inField == nil:
 		w.present(w.cards[w.rng.IntN(len(w.cards))])
 	case n < 5:

@@ -8,7 +8,7 @@ import (
 )
 
 func TestEveryKindRoundTrips(t *testing.T) {
-	if len(bodies) != 39 {
+	if len(bodies) != 45 {
 		t.Fatalf("%d kinds are registered", len(bodies))
 	}
 	for kind, fresh := range bodies {

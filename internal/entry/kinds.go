@@ -36,6 +36,8 @@ const (
 	KDecided                  Kind = "decided"
 	KSaleClosed               Kind = "sale-closed"
 	KRewriteTaken             Kind = "rewrite-taken"
+	KReversalPendingLong      Kind = "reversal-pending-long"
+	KRiskStruck               Kind = "risk-struck"
 )
 
 // Kinds about the kiosk itself.
@@ -49,6 +51,11 @@ const (
 	KCardObserved     Kind = "card-observed"
 	KStaffActed       Kind = "staff-acted"
 	KCheckpoint       Kind = "checkpoint"
+
+	KBatchClosing      Kind = "batch-closing"
+	KSettlementStarted Kind = "settlement-started"
+	KBatchSettled      Kind = "batch-settled"
+	KAnswerLate        Kind = "answer-late"
 )
 
 var bodies = map[Kind]func([]byte) (Body, error){}

@@ -45,7 +45,8 @@ type PaymentDeclined struct {
 // PaymentUnknown: no valid answer. A reversal is owed.
 type PaymentUnknown struct {
 	Of
-	Why string `cbor:"2,keyasint" json:"why"`
+	Why    string `cbor:"2,keyasint" json:"why"`
+	Reason string `cbor:"3,keyasint,omitempty" json:"reason,omitempty"` // of the reversal (DE39): A0, an answer with a wrong MAC; empty: 98, none
 }
 
 // PaymentApproved by the host. Amount is what the host approved.

@@ -43,6 +43,10 @@ func facts(body entry.Body) string {
 		return "code " + b.Code
 	case entry.ReversalConflict:
 		return "code " + b.Code + ": a case for people"
+	case entry.ReversalPendingLong:
+		return "still sent; people know, and payments no longer wait"
+	case entry.RiskStruck:
+		return fmt.Sprintf("rule %s: %s", b.Rule, b.Outcome)
 	case entry.ConfirmationAcknowledged:
 		return "code " + b.Code
 	case entry.VoidAcknowledged:
@@ -131,6 +135,28 @@ func kioskFacts(body entry.Body) (string, bool) {
 		return fmt.Sprintf("%s: %s", b.Who, b.Did), true
 	case entry.Checkpoint:
 		return fmt.Sprintf("state of %d bytes", len(b.State)), true
+	}
+	return batchFacts(body)
+}
+
+// batchFacts is about batches, and answers that nobody waited for any more.
+func batchFacts(body entry.Body) (string, bool) {
+	switch b := body.(type) {
+	case entry.BatchClosing:
+		return fmt.Sprintf("batch %06d, by %s", b.Batch, b.Who), true
+	case entry.SettlementStarted:
+		t := b.Totals
+		return fmt.Sprintf("batch %06d, STAN %06d, %d payments %s, %d refunds %s", b.Batch, b.STAN, t.Debits, t.Debit, t.Credits, t.Credit), true
+	case entry.BatchSettled:
+		switch {
+		case !b.Uploaded:
+			return fmt.Sprintf("batch %06d, balanced", b.Batch), true
+		case len(b.Differs) == 0:
+			return fmt.Sprintf("batch %06d, uploaded, no differences", b.Batch), true
+		}
+		return fmt.Sprintf("batch %06d, uploaded, %d differences: cases for people", b.Batch, len(b.Differs)), true
+	case entry.AnswerLate:
+		return fmt.Sprintf("STAN %06d in batch %06d, code %s, %s, RRN %s: nothing follows from it", b.STAN, b.Batch, b.Code, b.Amount, b.RRN), true
 	}
 	return "", false
 }
