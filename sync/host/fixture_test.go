@@ -294,8 +294,3 @@ func withPIN(r *switchlink.Request, p switchlink.Payment) *switchlink.Request {
 	r.PIN = p.PIN
 	return r
 }
-
-func uploadRequest(batch, stan, index uint32, last bool, i item) *switchlink.Request {
-	return &switchlink.Request{Kind: switchlink.KindUpload, STAN: stan, Batch: batch, Index: index, Last: last, Sale: i.sale, OrigSTAN: i.stan,
-		OrigBatch: batch, Amount: i.amount}
-}

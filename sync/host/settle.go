@@ -40,9 +40,9 @@ func (h *Host) settleBatch(ctx context.Context, tx *sql.Tx, r *switchlink.Reques
 // last closes the batch and is answered with what differs.
 func (h *Host) upload(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (switchlink.Response, error) {
 	a := h.plain(switchlink.CodeApproved)
-	if r.Sale != "" { // the last of an empty batch is about nothing
+	if r.Amount != 0 { // the last of an empty batch is about nothing
 		_, err := tx.ExecContext(ctx, `INSERT INTO uploads (merchant, terminal, batch, settlement, idx, sale, stan, amount, credit) VALUES (?,?,?,?,?,?,?,?,?)`,
-			r.Merchant, r.Terminal, r.Batch, r.STAN, r.Index, string(r.Sale), r.OrigSTAN, int64(r.Amount), false)
+			r.Merchant, r.Terminal, r.Batch, r.STAN, r.Index, string(r.Sale), r.OrigSTAN, int64(r.Amount), r.Credit)
 		if err != nil {
 			return a, fmt.Errorf("upload: %w", err)
 		}
