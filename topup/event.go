@@ -163,6 +163,7 @@ type (
 		Code    string // DE39, or not-sent
 		RRN     string
 		Auth    string
+		Chip    *entry.Chip // approved by chip: what the slip says of it
 		Why     string
 		BadMAC  bool // unknown, because the answer's MAC is wrong: the reversal says A0
 		Refused bool // approved, and then the bank card said no or left (EMV second GENERATE AC): it goes back

@@ -107,7 +107,7 @@ func (st *step) paid(e Paid) {
 	of := entry.Of{Sale: s.ID}
 	switch e.Outcome {
 	case entry.Done:
-		st.record(entry.PaymentApproved{Of: of, Amount: e.Amount, RRN: e.RRN, Code: e.Code, Auth: e.Auth})
+		st.record(entry.PaymentApproved{Of: of, Amount: e.Amount, RRN: e.RRN, Code: e.Code, Auth: e.Auth, Chip: e.Chip})
 		st.do(DropTender{Sale: s.ID})
 		if e.Amount != s.Amount {
 			st.last(c, Declined, "money-back-pending", s.ID)

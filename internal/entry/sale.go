@@ -56,6 +56,7 @@ type PaymentApproved struct {
 	RRN    string    `cbor:"3,keyasint" json:"rrn"`
 	Code   string    `cbor:"4,keyasint" json:"code"`
 	Auth   string    `cbor:"5,keyasint,omitempty" json:"auth,omitempty"` // DE38
+	Chip   *Chip     `cbor:"6,keyasint,omitempty" json:"chip,omitempty"` // for the slip; nil: not by chip
 }
 
 // LoadRequested: INITIALIZE was answered and its MAC1 goes to the authority.
