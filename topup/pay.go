@@ -38,7 +38,7 @@ func (st *step) tenderFailed(e TenderFailed) {
 
 // softTender lists what a passenger can mend by presenting a bank card again.
 var softTender = map[string]bool{
-	"card-gone": true, "bank-card-unread": true, "two-cards": true, "transit-card": true, "use-chip": true, "wrong-pin-again": true,
+	"card-gone": true, "bank-card-unread": true, "two-cards": true, "transit-card": true, "use-chip": true, "wrong-pin": true,
 }
 
 // tenderReady: money may move now. A reversal that is owed goes first.

@@ -113,7 +113,7 @@ func declinedArt(r Reason) string {
 	case ReasonReversalConflict:
 		return "art-call"
 	case ReasonWriteRefusedMoneyBack, ReasonLoadRefusedMoneyBack, ReasonStoppedMoneyBack, ReasonTimeoutMoneyBack, ReasonMoneyBackPending,
-		ReasonPaymentUnknown, ReasonOtherAmount, ReasonAtLimitMoneyBack:
+		ReasonPaymentUnknown, ReasonOtherAmount, ReasonAtLimitMoneyBack, ReasonBankCardRefused:
 		return "art-back"
 	case ReasonWriteUnknown:
 		return "art-safe"

@@ -7,6 +7,7 @@ import (
 
 	"buka/cardio/virtual"
 	"buka/internal/money"
+	"buka/kiosk/station"
 	"buka/sync/host"
 	"buka/topup"
 )
@@ -108,6 +109,9 @@ func (l *Lab) PresentBank(ctx context.Context, name string) error {
 		if err != nil {
 			return fmt.Errorf("the bank card was not taken in: %w", err)
 		}
+		if removed == nil && !c.contact {
+			go l.tapAgain(st, c, console)
+		}
 		return removed
 	}
 	go func() {
@@ -121,6 +125,31 @@ func (l *Lab) PresentBank(ctx context.Context, name string) error {
 		}
 	}()
 	return nil
+}
+
+// tapAgain presents a card without contacts again whenever this sale wants it for
+// another PIN: each try has a cryptogram of its own.
+func (l *Lab) tapAgain(st *station.Station, c *bankCard, console func() topup.Console) {
+	sale := console().Sale
+	asked := func(now topup.Console) bool { return now.Phase == topup.Paying && now.Notice == "wrong-pin" }
+	paying := func(now topup.Console) bool {
+		return now.Sale == sale && (now.Phase == topup.Paying || now.Phase == topup.PINEntry || now.Phase == topup.Sending)
+	}
+	for {
+		err := l.until(context.Background(), st, func() bool { now := console(); return asked(now) || !paying(now) })
+		if err != nil || !asked(console()) || !paying(console()) {
+			return
+		}
+		mine, err := l.insertBank(c)
+		if err != nil {
+			l.log.Warn("a card cannot be presented again", "err", err)
+			return
+		}
+		err = l.until(context.Background(), st, func() bool { return !asked(console()) })
+		if errors.Join(err, l.withdrawBank(c, mine)) != nil {
+			return
+		}
+	}
 }
 
 // insertBank puts the card into the field and says which time this is.
