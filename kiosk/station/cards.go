@@ -38,7 +38,7 @@ func (r refused) Error() string { return "the authority refused with " + r.code 
 type cards struct {
 	place    topup.Place
 	source   reader.Source
-	readerOf func() (string, error)
+	find     func() (reader.State, error)
 	families []purse.Family
 	auth     authority
 	terminal entry.Hex
@@ -120,11 +120,11 @@ func name(cmd topup.Command) string {
 func (c *cards) dialogue(ctx context.Context, cmd topup.Command) error {
 	ctx, cancel := context.WithTimeout(ctx, cardReadWait)
 	defer cancel()
-	name, err := c.readerOf()
+	st, err := c.find()
 	if err != nil {
 		return err
 	}
-	card, err := c.source.Open(ctx, name)
+	card, err := c.source.Open(ctx, st.Reader)
 	if err != nil {
 		return err
 	}

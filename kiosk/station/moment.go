@@ -24,7 +24,7 @@ func atRisk(s topup.Sale) bool {
 // card.
 var moneyGoesBack = map[string]bool{
 	"money-back-pending": true, "write-refused-money-back": true, "load-refused-money-back": true,
-	"stopped-money-back": true, "timeout-money-back": true,
+	"stopped-money-back": true, "timeout-money-back": true, "bank-card-refused": true,
 }
 
 // refusedByCard lists what the card itself says against being written.
@@ -81,9 +81,7 @@ func noticeWords(state topup.State, f topup.Console) ui.Reason {
 	case topup.CardBack:
 		return map[string]ui.Reason{"card-gone": ui.ReasonCardGoneUnpaid, "other-card": ui.ReasonOtherCardUnpaid, "": ui.ReasonCardGoneUnpaid}[f.Notice]
 	case topup.Paying:
-		if f.Notice == "card-gone" {
-			return ui.ReasonBankCardGone
-		}
+		return map[string]ui.Reason{"card-gone": ui.ReasonBankCardGone, "wrong-pin": ui.ReasonWrongPINAgain}[f.Notice]
 	case topup.Holding:
 		return holdWords(state, f)
 	}

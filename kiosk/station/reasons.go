@@ -3,10 +3,12 @@ package station
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"buka/cardio/emv"
 	"buka/cardio/purse"
 	"buka/cardio/reader"
+	"buka/kiosk/device"
 )
 
 // refusalKeys turns a card's refusal into a key of the pages.
@@ -37,7 +39,8 @@ func reasonOf(err error) string {
 }
 
 var bankKeys = map[emv.Reason]string{
-	emv.Expired: "card-expired", emv.Blocked: "bank-card-blocked", emv.NoApp: "bank-card-unread", emv.TransitCard: "bank-card-unread",
+	emv.Expired: "card-expired", emv.Blocked: "bank-card-blocked", emv.NoApp: "bank-card-unread", emv.TransitCard: "transit-card",
+	emv.Declined: "bank-card-declines", emv.UseChip: "use-chip", emv.NoPIN: "bank-card-no-pin",
 }
 
 // bankReasonOf says what a passenger is told about a bank card.
@@ -46,8 +49,33 @@ func bankReasonOf(err error) string {
 	if errors.As(err, &refusal) {
 		return bankKeys[refusal.Reason]
 	}
-	if r := reasonOf(err); r == "card-gone" || r == "two-cards" || r == "reader-missing" {
+	switch r := reasonOf(err); r {
+	case "card-gone", "two-cards":
 		return r
+	case "reader-missing":
+		return "bank-reader-missing"
 	}
 	return "bank-card-unread"
+}
+
+// padReasonOf says what a passenger is told when there is no PIN.
+func padReasonOf(err error) string {
+	var refused device.ErrPadRefused
+	switch {
+	case errors.Is(err, device.ErrCancelled):
+		return "pin-cancelled"
+	case errors.Is(err, device.ErrTimeout):
+		return "timeout"
+	case errors.Is(err, device.ErrThrottled):
+		return "pinpad-throttled"
+	case errors.Is(err, device.ErrOtherPad):
+		return "pinpad-other"
+	case errors.Is(err, device.ErrNoWorkingKey), errors.Is(err, device.ErrWorkingKey), errors.Is(err, device.ErrNoMasterKey):
+		return "pinpad-no-key"
+	case errors.As(err, &refused) && refused.Code == "F":
+		return "pinpad-keys-used-up"
+	case errors.As(err, &refused) && strings.Contains("159A", refused.Code):
+		return "pinpad-no-key"
+	}
+	return "pinpad-missing"
 }

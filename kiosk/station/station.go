@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"buka/cardio/emv"
 	"buka/cardio/pboc"
 	"buka/cardio/purse"
 	"buka/cardio/reader"
@@ -190,7 +191,7 @@ func (s *Station) assembleCards() error {
 	s.places = map[topup.Place]*cards{}
 	for place, role := range map[topup.Place]reader.Role{topup.Front: reader.Transit, topup.Desk: reader.Desk} {
 		s.places[place] = &cards{
-			place: place, source: source, readerOf: readerOf(source, roles, role), families: []purse.Family{family}, auth: s.hosts,
+			place: place, source: source, find: cardIn(source, roles, role), families: []purse.Family{family}, auth: s.hosts,
 			terminal: terminal, now: s.now, post: s.post, lost: s.watch.lost, log: s.log, queue: make(chan topup.Command, cardQueue),
 		}
 	}
@@ -204,12 +205,20 @@ func (s *Station) assembleCards() error {
 		},
 	})
 	s.till = &till{
-		tender: &bankCard{source: source, readerOf: readerOf(source, roles, reader.Bank), present: s.watch.present, pad: s.pad, link: s.hosts,
-			prompt: func() string { return "ENTER PIN" }, now: s.now, log: s.log},
+		tender: &bankCard{
+			slot: &bankSlot{source: source, find: cardIn(source, roles, reader.Bank), present: s.watch.present},
+			pad:  s.pad, link: s.hosts, terminal: s.terminal, log: s.log,
+		},
 		queue: make(chan topup.Command, cardQueue), post: s.post, drop: make(chan struct{}, 1),
 	}
 	s.hosts.tender = s.till.tender
 	return nil
+}
+
+// terminal is what a bank card is told about this kiosk.
+func (s *Station) terminal(c topup.TakeTender) emv.Terminal {
+	state, _ := s.engine.State()
+	return emv.Terminal{Amount: c.Amount, Now: s.now(), Serial: s.cfg.Switch.Terminal, Count: uint32(state.Durable.Opened)}
 }
 
 func (s *Station) family() (purse.Family, error) {

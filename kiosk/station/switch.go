@@ -8,6 +8,7 @@ import (
 
 	"buka/cardio/emv"
 	"buka/cardio/purse"
+	"buka/internal/answers"
 	"buka/internal/entry"
 	"buka/internal/pin"
 	"buka/sync/switchlink"
@@ -16,9 +17,12 @@ import (
 
 // payLink is the payment host as the tender needs it.
 type payLink interface {
-	pay(context.Context, topup.Pay, *emv.Card, pin.Block, pin.KSN) topup.Paid
+	// pay sends the request once, with the chip's part (DE55) and the PIN, nil for
+	// none; chip is the issuer's part of the answer.
+	pay(ctx context.Context, p topup.Pay, card *emv.Payment, icc []byte, sealed *pin.Sealed) (paid topup.Paid, chip []byte)
 	refund(ctx context.Context, s topup.Sale, repeat bool) (string, error)
-	reverse(ctx context.Context, s topup.Sale, reason string, repeat bool) (string, error)
+	reverse(ctx context.Context, s topup.Sale, reason string, icc []byte, repeat bool) (string, error)
+	script(ctx context.Context, r scriptResult) error
 }
 
 // hosts carries the core's messages over the switch link and brings back what
@@ -27,6 +31,7 @@ type payLink interface {
 type hosts struct {
 	client   *switchlink.Client
 	tender   Tender // takes its own payments back
+	answers  *answers.Table
 	keeper   restoreKeeper
 	terminal string // merchant and terminal, with a slash
 	post     func(topup.Event)
@@ -38,7 +43,7 @@ type hosts struct {
 const hostQueue = 32
 
 func newHosts(c *switchlink.Client, post func(topup.Event), clock func() time.Time, log *slog.Logger) *hosts {
-	h := &hosts{client: c, post: post, clock: clock, log: log, queues: map[string]chan topup.Command{}}
+	h := &hosts{client: c, answers: answers.Default(), post: post, clock: clock, log: log, queues: map[string]chan topup.Command{}}
 	for _, q := range []string{"reversal", "confirmation", "void", "refund", "verify", "sign-on", "restore"} {
 		h.queues[q] = make(chan topup.Command, hostQueue)
 	}
@@ -132,36 +137,6 @@ func (h *hosts) send(ctx context.Context, c topup.Send) (string, error) {
 	return a.Code, err
 }
 
-func (h *hosts) pay(ctx context.Context, p topup.Pay, card *emv.Card, block pin.Block, ksn pin.KSN) topup.Paid {
-	answer := topup.Paid{Sale: p.Sale, STAN: p.STAN}
-	r, err := h.client.Pay(ctx, switchlink.Payment{
-		STAN: p.STAN, Batch: p.Batch, Sale: p.Sale, Card: p.Card, Slot: p.Slot, Amount: p.Amount,
-		PAN: card.PAN.Reveal(), Expiry: card.Expiry.Reveal(), Track2: card.Track2.Reveal(), PSN: card.PSN.Reveal(),
-		EntryMode: "071", PINBlock: block, KSN: ksn,
-	})
-	answer.Code, answer.Amount, answer.RRN, answer.Auth = r.Code, r.Amount, r.RRN, r.Auth
-	switch {
-	case errors.Is(err, switchlink.ErrNotSent):
-		answer.Outcome, answer.Code, answer.Why = entry.NotDone, "not-sent", err.Error()
-	case err != nil:
-		answer.Outcome, answer.Why = entry.Unknown, err.Error()
-	case switchlink.Approved(r.Code), r.Code == switchlink.CodePartial:
-		answer.Outcome = entry.Done
-	case r.Code == "68": // the host itself does not know
-		answer.Outcome, answer.Why = entry.Unknown, "the host answered 68"
-	default:
-		answer.Outcome = entry.NotDone
-	}
-	return answer
-}
-
-func (h *hosts) refund(ctx context.Context, s topup.Sale, repeat bool) (string, error) {
-	a, err := h.client.Refund(ctx, switchlink.Refund{
-		STAN: s.RefundSTAN, Batch: s.RefundBatch, OrigSTAN: s.PaySTAN, OrigBatch: s.PayBatch, Sale: s.ID, Amount: s.Amount, RRN: s.RRN, Repeat: repeat,
-	})
-	return a.Code, err
-}
-
 // restoreKeeper is the fleet host, as a restored kiosk needs it.
 type restoreKeeper interface {
 	ConfirmRestore(ctx context.Context, terminal string, open []entry.SaleID) (entry.RestoreConfirmed, error)
@@ -179,13 +154,6 @@ func (h *hosts) confirmRestore(ctx context.Context, c topup.ConfirmRestore) {
 		h.log.Warn("the restored journal is not confirmed yet", "open", len(c.Open), "err", err)
 	}
 	h.post(topup.RestoreAnswered{OK: err == nil, Facts: facts})
-}
-
-func (h *hosts) reverse(ctx context.Context, s topup.Sale, reason string, repeat bool) (string, error) {
-	a, err := h.client.Reverse(ctx, switchlink.Reversal{
-		STAN: s.PaySTAN, Batch: s.PayBatch, Sale: s.ID, Amount: s.Amount, Reason: reason, RRN: s.RRN, Auth: s.Auth, Repeat: repeat,
-	})
-	return a.Code, err
 }
 
 // Eligible asks whether the authority would load (DESIGN §4.2).

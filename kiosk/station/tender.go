@@ -3,27 +3,23 @@ package station
 import (
 	"context"
 	"errors"
-	"log/slog"
-	"time"
 
-	"buka/cardio/emv"
-	"buka/cardio/reader"
 	"buka/internal/entry"
-	"buka/internal/money"
-	"buka/internal/pin"
-	"buka/kiosk/device"
 	"buka/topup"
 )
 
 // Tender is a means of payment: it is collected, it pays, and it can be taken
-// back later. The built-in one is a bank card with a PIN; a
-// QR code or a semi-integrated terminal would be another.
+// back later. The built-in one is a bank card, read by PC/SC, with a PIN pad
+// (bankCard). A semi-integrated terminal, whose certified kernel reads the card
+// and takes the PIN, would be another: Collect asks it, Pay starts it. So would a
+// QR code.
 type Tender interface {
-	// Collect asks the passenger for the means; seen is told when the PIN (or
-	// the like) is next. It ends with ctx.
-	Collect(ctx context.Context, amount money.Fen, seen func(masked string)) error
+	// Collect asks the passenger for the means. seen is told when it is known
+	// which, as it may be shown, and whether a PIN (or the like) is next. It ends
+	// with ctx. A failure in words for the passenger is an errTender.
+	Collect(ctx context.Context, c topup.TakeTender, seen func(masked string, secret bool)) error
 	// Again asks for the secret again, for the same means.
-	Again(ctx context.Context, amount money.Fen) error
+	Again(ctx context.Context, c topup.RetryPIN) error
 	// Pay sends one request with what was collected.
 	Pay(ctx context.Context, p topup.Pay) topup.Paid
 	// Reverse takes a payment back: the host's code, or an error that says
@@ -37,121 +33,10 @@ type Tender interface {
 	Drop()
 }
 
-// pinEntry is the PIN pad as the tender needs it.
-type pinEntry interface {
-	EnterPIN(ctx context.Context, r device.Request) (device.Result, error)
-}
-
-// bankCard is the tender "PC/SC and PIN pad".
-type bankCard struct {
-	source   reader.Source
-	readerOf func() (string, error)
-	present  <-chan struct{} // poked when a card may have come
-	pad      pinEntry
-	link     payLink
-	prompt   func() string
-	pinKey   func() pin.WrappedKey // of master/session keys, from the sign-on; nil: none
-	now      func() time.Time
-	log      *slog.Logger
-
-	card  *emv.Card
-	block pin.Block
-	ksn   pin.KSN
-}
-
 // errTender carries a key of the pages.
 type errTender struct{ reason string }
 
 func (e errTender) Error() string { return "no payment: " + e.reason }
-
-func (b *bankCard) Collect(ctx context.Context, amount money.Fen, seen func(string)) error {
-	b.Drop()
-	for b.card == nil {
-		err := b.readCard(ctx, amount)
-		switch {
-		case err == nil:
-		case errors.Is(err, reader.ErrNoCard), errors.Is(err, reader.ErrCardRemoved):
-			select {
-			case <-b.present:
-			case <-time.After(300 * time.Millisecond): // events are hints
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			}
-		default:
-			b.log.Info("bank card not read", "err", err)
-			return errTender{bankReasonOf(err)}
-		}
-	}
-	seen(b.card.Masked())
-	return b.Again(ctx, amount)
-}
-
-func (b *bankCard) readCard(ctx context.Context, amount money.Fen) error {
-	name, err := b.readerOf()
-	if err != nil {
-		return err
-	}
-	ctx, cancel := context.WithTimeout(ctx, cardReadWait)
-	defer cancel()
-	card, err := b.source.Open(ctx, name)
-	if err != nil {
-		return err
-	}
-	defer card.Close()
-	b.card, err = emv.Read(ctx, card, emv.Terminal{Amount: amount, Now: b.now()})
-	return err
-}
-
-func (b *bankCard) Again(ctx context.Context, amount money.Fen) error {
-	if b.card == nil {
-		return errTender{"bank-card-unread"}
-	}
-	b.block.Zero()
-	req := device.Request{PAN: b.card.PAN.Reveal(), Amount: amount, Prompt: b.prompt()}
-	if b.pinKey != nil {
-		req.Key = b.pinKey()
-	}
-	r, err := b.pad.EnterPIN(ctx, req)
-	switch {
-	case err == nil:
-		b.block, b.ksn = r.PIN.Block(), r.PIN.KSN
-		r.PIN.Wipe()
-		return nil
-	case errors.Is(err, device.ErrCancelled):
-		return errTender{"pin-cancelled"}
-	case errors.Is(err, device.ErrTimeout):
-		return errTender{"timeout"}
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	}
-	b.log.Warn("no PIN from the pad", "err", err)
-	return errTender{"pinpad-missing"}
-}
-
-func (b *bankCard) Pay(ctx context.Context, p topup.Pay) topup.Paid {
-	if b.card == nil {
-		return topup.Paid{Sale: p.Sale, STAN: p.STAN, Outcome: entry.NotDone, Code: "not-sent", Why: "the card data is gone"}
-	}
-	answer := b.link.pay(ctx, p, b.card, b.block, b.ksn)
-	b.block.Zero()
-	return answer
-}
-
-func (b *bankCard) Refund(ctx context.Context, s topup.Sale, repeat bool) (string, error) {
-	return b.link.refund(ctx, s, repeat)
-}
-
-func (b *bankCard) Reverse(ctx context.Context, s topup.Sale, reason string, repeat bool) (string, error) {
-	return b.link.reverse(ctx, s, reason, repeat)
-}
-
-func (b *bankCard) Drop() {
-	b.block.Zero()
-	if b.card != nil {
-		b.card.Zero()
-		b.card = nil
-	}
-}
 
 // till owns the tender: one goroutine, one payment at a time.
 type till struct {
@@ -203,10 +88,12 @@ func (t *till) perform(ctx context.Context, cmd topup.Command) {
 	switch c := cmd.(type) {
 	case topup.TakeTender:
 		t.collect(ctx, c.Sale, func(ctx context.Context) error {
-			return t.tender.Collect(ctx, c.Amount, func(masked string) { t.post(topup.TenderSeen{Sale: c.Sale, PAN: masked}) })
+			return t.tender.Collect(ctx, c, func(masked string, secret bool) {
+				t.post(topup.TenderSeen{Sale: c.Sale, PAN: masked, NoPIN: !secret})
+			})
 		})
 	case topup.RetryPIN:
-		t.collect(ctx, c.Sale, func(ctx context.Context) error { return t.tender.Again(ctx, c.Amount) })
+		t.collect(ctx, c.Sale, func(ctx context.Context) error { return t.tender.Again(ctx, c) })
 	case topup.Pay:
 		t.post(t.tender.Pay(ctx, c))
 	case topup.DropTender:

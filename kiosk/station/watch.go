@@ -152,10 +152,7 @@ func (w *watch) place(p topup.Place, states []reader.State, role reader.Role) {
 	w.places[p] = now
 }
 
-// readerOf finds the reader of a role that has a card.
-func readerOf(source reader.Source, roles *reader.Roles, role reader.Role) func() (string, error) {
-	return func() (string, error) {
-		st, err := roles.ReaderFor(source.Readers(), role)
-		return st.Reader, err
-	}
+// cardIn finds the reader of a role that has a card.
+func cardIn(source reader.Source, roles *reader.Roles, role reader.Role) func() (reader.State, error) {
+	return func() (reader.State, error) { return roles.ReaderFor(source.Readers(), role) }
 }

@@ -1,0 +1,195 @@
+package station
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+
+	"buka/cardio/emv"
+	"buka/cardio/reader"
+	"buka/internal/entry"
+	"buka/internal/pin"
+	"buka/kiosk/device"
+	"buka/topup"
+)
+
+// pinEntry is the PIN pad as the tender needs it.
+type pinEntry interface {
+	EnterPIN(ctx context.Context, r device.Request) (device.Result, error)
+}
+
+// bankCard is the tender "PC/SC and PIN pad": an EMV dialogue up to the request
+// to be authorised, the PIN at the pad if the card and the amount want one, the
+// request, and the card's last word.
+//
+// A contact card stays in one exclusive transaction from its first command to
+// its second GENERATE AC. A contactless one is read in one tap and has nothing
+// to say afterwards. Each request has a cryptogram of its own: for another PIN a
+// contact card is started anew in its slot, a contactless one is tapped again.
+type bankCard struct {
+	slot     *bankSlot
+	pad      pinEntry
+	link     payLink
+	terminal func(topup.TakeTender) emv.Terminal
+	judge    func(sale entry.SaleID, p *emv.Payment, amount int64) string // a key of the pages, "" to go on; nil: no rules
+	pinKey   func() pin.WrappedKey                                        // of master/session keys; nil: none
+	log      *slog.Logger
+
+	payment *emv.Payment
+	held    reader.Card // with contacts, until its last word; nil: the card is not needed any more
+	serial  uint64      // the presence that was read
+	sealed  *pin.Sealed
+	asked   topup.TakeTender
+
+	mu      sync.Mutex
+	chips   map[payKey][]byte // DE55 of reversals, newest last in order
+	order   []payKey
+	results []scriptResult // to be told to the issuer
+}
+
+// payKey names a payment at the host.
+type payKey struct{ batch, stan uint32 }
+
+const prompt = "ENTER PIN"
+
+var errCardLeft = errors.New("the bank card has left its slot")
+
+func (b *bankCard) Collect(ctx context.Context, c topup.TakeTender, seen func(string, bool)) error {
+	b.Drop()
+	b.asked = c
+	st, err := b.slot.await(ctx)
+	if err != nil {
+		return err
+	}
+	if err := b.read(ctx, st); err != nil {
+		return err
+	}
+	if reason := b.risk(c); reason != "" {
+		b.abandon(ctx)
+		b.slot.pass(st.Serial, false)
+		return errTender{reason}
+	}
+	seen(b.payment.Card.Masked(), b.payment.PIN)
+	return b.enterPIN(ctx)
+}
+
+func (b *bankCard) risk(c topup.TakeTender) string {
+	if b.judge == nil {
+		return ""
+	}
+	return b.judge(c.Sale, b.payment, int64(c.Amount))
+}
+
+// read opens the card and goes up to its cryptogram. A card whose last word is
+// wanted stays open.
+func (b *bankCard) read(ctx context.Context, st reader.State) error {
+	wait, cancel := context.WithTimeout(ctx, cardReadWait)
+	defer cancel()
+	card, err := b.slot.source.Open(wait, st.Reader)
+	if err != nil {
+		return b.unread(ctx, st.Serial, err)
+	}
+	b.serial = st.Serial
+	b.payment, err = emv.Start(wait, card, b.terminal(b.asked))
+	if err != nil {
+		b.payment = nil
+		card.Close()
+		return b.unread(ctx, st.Serial, err)
+	}
+	if b.payment.More {
+		b.held = card
+		return nil
+	}
+	card.Close()
+	return nil
+}
+
+// unread says what is told about a card that was not taken, and when it is to be
+// looked at again.
+func (b *bankCard) unread(ctx context.Context, serial uint64, err error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	b.log.Info("bank card not read", "err", err)
+	reason := bankReasonOf(err)
+	b.slot.pass(serial, reason == "card-gone" || errors.Is(err, reader.ErrTransport))
+	return errTender{reason}
+}
+
+// Again asks for another PIN. The cryptogram has been used, so there must be a
+// new one: from the card that has stayed, or at another tap.
+func (b *bankCard) Again(ctx context.Context, c topup.RetryPIN) error {
+	b.Drop()
+	b.asked = topup.TakeTender{Sale: c.Sale, Amount: c.Amount}
+	st, err := b.slot.find()
+	if err != nil || st.Serial != b.serial || b.read(ctx, st) != nil {
+		b.slot.pass(b.serial, true)
+		return errTender{"wrong-pin"} // and the pages say: present it again
+	}
+	return b.enterPIN(ctx)
+}
+
+// enterPIN asks at the pad, if the card wants it. Who pulls a card out of its
+// slot has stopped the payment: nothing was sent.
+func (b *bankCard) enterPIN(ctx context.Context) error {
+	if !b.payment.PIN {
+		return nil
+	}
+	req := device.Request{PAN: b.payment.Card.PAN.Reveal(), Amount: b.asked.Amount, Prompt: prompt}
+	if b.pinKey != nil {
+		req.Key = b.pinKey()
+	}
+	ask, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	if b.held != nil {
+		go b.slot.leaves(ask, b.serial, func() { end(errCardLeft) })
+	}
+	r, err := b.pad.EnterPIN(ask, req)
+	if ctx.Err() != nil {
+		r.PIN.Wipe()
+		return context.Cause(ctx)
+	}
+	if errors.Is(context.Cause(ask), errCardLeft) {
+		r.PIN.Wipe()
+		b.Drop()
+		return errTender{"card-gone"}
+	}
+	if err != nil {
+		b.log.Warn("no PIN from the pad", "err", err)
+		b.abandon(ctx)
+		return errTender{padReasonOf(err)}
+	}
+	b.sealed = r.PIN
+	return nil
+}
+
+func (b *bankCard) Refund(ctx context.Context, s topup.Sale, repeat bool) (string, error) {
+	return b.link.refund(ctx, s, repeat)
+}
+
+func (b *bankCard) Reverse(ctx context.Context, s topup.Sale, reason string, repeat bool) (string, error) {
+	return b.link.reverse(ctx, s, reason, b.chipOf(s), repeat)
+}
+
+// Drop forgets card and PIN, and lets go of a card in its slot.
+func (b *bankCard) Drop() {
+	b.wipePIN()
+	b.forget()
+	if b.held != nil {
+		b.held.Close()
+		b.held = nil
+	}
+}
+
+func (b *bankCard) wipePIN() {
+	b.sealed.Wipe()
+	b.sealed = nil
+}
+
+func (b *bankCard) forget() {
+	if b.payment != nil {
+		b.payment.Zero()
+		b.payment = nil
+	}
+}

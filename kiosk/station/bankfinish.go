@@ -1,0 +1,170 @@
+package station
+
+import (
+	"context"
+	"slices"
+
+	"buka/cardio/emv"
+	"buka/internal/entry"
+	"buka/internal/money"
+	"buka/sync/switchlink"
+	"buka/topup"
+)
+
+// scriptResult is what became of an issuer's script, to be told to the issuer.
+type scriptResult struct {
+	batch, stan uint32
+	sale        entry.SaleID
+	amount      money.Fen
+	rrn         string
+	sent        bool // before, and not answered
+	icc         []byte
+}
+
+// Bounds of what is kept for later messages, in memory only: a reversal after a
+// restart has no DE55, and a script's result is then not told.
+const (
+	maxChips   = 64
+	maxResults = 8
+)
+
+// Pay sends the request with a cryptogram that no other request has, and gives a
+// contact card the host's answer.
+func (b *bankCard) Pay(ctx context.Context, p topup.Pay) topup.Paid {
+	refused := topup.Paid{Sale: p.Sale, STAN: p.STAN, Outcome: entry.NotDone, Code: "not-sent"}
+	switch {
+	case b.payment == nil:
+		refused.Why = "the card data is gone"
+		return refused
+	case b.payment.PIN && b.sealed.Wiped():
+		refused.Why = "the PIN is gone"
+		return refused
+	}
+	icc, err := b.payment.DE55()
+	if err != nil {
+		refused.Why = err.Error()
+		return refused
+	}
+	b.tellIssuer(ctx)
+	key := payKey{p.Batch, p.STAN}
+	b.keepChip(key)
+	answer, chip := b.link.pay(ctx, p, b.payment, icc, b.sealed)
+	b.wipePIN()
+	approved := answer.Outcome == entry.Done && switchlink.Approved(answer.Code)
+	err = b.end(ctx, emv.ParseAnswer(approved, arcOf(answer), chip), key, scriptResult{batch: p.Batch, stan: p.STAN, sale: p.Sale, amount: p.Amount, rrn: answer.RRN})
+	if approved {
+		chip := b.payment.Receipt()
+		chip.Mode = entryMode(b.payment)
+		answer.Chip = &chip
+	}
+	if approved && err != nil {
+		answer.Refused, answer.Why = true, err.Error()
+	}
+	return answer
+}
+
+// arcOf is the host's code as the card is told it: none if there was no answer.
+func arcOf(a topup.Paid) string {
+	if a.Outcome == entry.Unknown || len(a.Code) != 2 {
+		return ""
+	}
+	return a.Code
+}
+
+// end gives a contact card the last command, if it waits for one, and lets go of
+// it. An error after an approval says that the card does not agree, or is gone.
+func (b *bankCard) end(ctx context.Context, a emv.Answer, key payKey, told scriptResult) error {
+	card := b.held
+	if card == nil {
+		return nil
+	}
+	b.held = nil
+	defer card.Close()
+	ctx, cancel := context.WithTimeout(ctx, cardReadWait)
+	defer cancel()
+	results, err := b.payment.Finish(ctx, card, a)
+	if err != nil {
+		b.log.Info("the bank card had the last word", "approved", a.Approved, "err", err)
+	}
+	if len(results) > 0 {
+		b.note(told, a.Approved && err != nil)
+	}
+	b.keepChip(key)
+	return err
+}
+
+// abandon ends a transaction before anything was sent.
+func (b *bankCard) abandon(ctx context.Context) {
+	if err := b.end(ctx, emv.Answer{}, payKey{}, scriptResult{}); err != nil {
+		b.log.Debug("bank card abandoned", "err", err)
+	}
+	b.Drop()
+}
+
+// note keeps a script's result for the issuer, unless the reversal tells it.
+func (b *bankCard) note(r scriptResult, reversed bool) {
+	icc, err := b.payment.ScriptDE55()
+	if err != nil || reversed || r.stan == 0 {
+		return
+	}
+	r.icc = icc
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.results = append(b.results, r); len(b.results) > maxResults {
+		b.log.Warn("results of issuer scripts are lost: the host does not take them")
+		b.results = slices.Delete(b.results, 0, 1)
+	}
+}
+
+// tellIssuer sends what became of scripts, before the next online transaction.
+// What is not taken now is tried again before the one after.
+func (b *bankCard) tellIssuer(ctx context.Context) {
+	b.mu.Lock()
+	open := slices.Clone(b.results)
+	b.mu.Unlock()
+	for _, r := range open {
+		err := b.link.script(ctx, r)
+		b.mu.Lock()
+		for i, o := range b.results {
+			if o.batch != r.batch || o.stan != r.stan {
+				continue
+			}
+			if b.results[i].sent = true; err == nil {
+				b.results = slices.Delete(b.results, i, i+1)
+			}
+			break
+		}
+		b.mu.Unlock()
+		if err != nil {
+			b.log.Info("result of an issuer script not delivered", "err", err)
+			return
+		}
+	}
+}
+
+// keepChip remembers what a reversal of a payment says about the chip.
+func (b *bankCard) keepChip(key payKey) {
+	icc, err := b.payment.ReversalDE55()
+	if err != nil || key.stan == 0 {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.chips == nil {
+		b.chips = map[payKey][]byte{}
+	}
+	if _, known := b.chips[key]; !known {
+		b.order = append(b.order, key)
+	}
+	b.chips[key] = icc
+	for len(b.order) > maxChips {
+		delete(b.chips, b.order[0])
+		b.order = slices.Delete(b.order, 0, 1)
+	}
+}
+
+func (b *bankCard) chipOf(s topup.Sale) []byte {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.chips[payKey{s.PayBatch, s.PaySTAN}]
+}
