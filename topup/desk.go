@@ -2,6 +2,10 @@ package topup
 
 import "buka/internal/entry"
 
+// Reprint is the cashier's wish for the last slip once more. The entry of it is
+// what has the slip printed.
+const Reprint = "reprint"
+
 // deskActed: a cashier decides about a rewrite whose card is on the desk. One
 // console works on a rewrite at a time.
 func (st *step) deskActed(e DeskActed) {
@@ -9,6 +13,11 @@ func (st *step) deskActed(e DeskActed) {
 	st.touched = true
 	s, ok := st.Durable.Sales[e.Sale]
 	switch {
+	case e.Do == Reprint: // it moves no money: all it needs is a name
+		if e.Who != "" {
+			st.record(entry.StaffActed{Who: e.Who, Did: e.Do, Sale: e.Sale})
+		}
+		return
 	case e.Do == "clear" && !c.Active() && c.Phase != Reading:
 		c.Phase, c.Act, c.Reason, c.Notice = Idle, "", "", ""
 		return
