@@ -19,14 +19,18 @@ import (
 // everything back and is answered 96, which is not stored.
 type deciding func(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (switchlink.Response, error)
 
-// Handle fulfils switchlink.Handler. ctx ends with the link; what is being
-// decided goes on under the host's own context.
+// Handle answers as the host's one link does; ctx ends with the link. What is
+// being decided goes on under the host's own context.
 func (h *Host) Handle(ctx context.Context, r *switchlink.Request) (switchlink.Response, bool) {
+	return h.handle(ctx, paymentsLink, r)
+}
+
+func (h *Host) handle(ctx context.Context, link string, r *switchlink.Request) (switchlink.Response, bool) {
 	act := h.ask(r)
 	if act.Silent {
 		return switchlink.Response{}, false
 	}
-	a, err := h.decide(r, act.Decline)
+	a, err := h.decide(link, r, act.Decline)
 	if err != nil {
 		h.log.Error("host: request failed", "kind", r.Kind.String(), "terminal", r.Terminal, "stan", r.STAN, "error", err)
 		a = h.plain(switchlink.CodeMalfunction)
@@ -45,13 +49,18 @@ func (h *Host) plain(code string) switchlink.Response {
 	return switchlink.Response{Code: code, At: h.Now()}
 }
 
-func (h *Host) decide(r *switchlink.Request, decline string) (switchlink.Response, error) {
-	var fn deciding
+func (h *Host) decide(link string, r *switchlink.Request, decline string) (switchlink.Response, error) {
 	switch r.Kind {
 	case switchlink.KindEcho:
 		return h.plain(switchlink.CodeApproved), nil
 	case switchlink.KindSignOn:
-		return h.signOn(h.ctx, r)
+		return h.signOn(h.ctx, link, r)
+	}
+	if code, err := h.heard(h.ctx, link, r); err != nil || code != "" {
+		return h.plain(code), err
+	}
+	var fn deciding
+	switch r.Kind {
 	case switchlink.KindQuery:
 		return h.queryPayment(h.ctx, r)
 	case switchlink.KindPay:
@@ -230,6 +239,7 @@ func (h *Host) digest(r *switchlink.Request) ([]byte, error) {
 		Slot           entry.Slot
 		PAN            []byte
 		KSN            pin.KSN
+		AESKSN         *pin.AESKSN `json:",omitempty"`
 
 		OrigSTAN, OrigBatch uint32 `json:",omitempty"`
 
@@ -252,6 +262,9 @@ func (h *Host) digest(r *switchlink.Request) ([]byte, error) {
 	}
 	if r.PIN != nil {
 		c.KSN = r.PIN.KSN
+		if r.PIN.Scheme == pin.AESDUKPT {
+			c.AESKSN = &r.PIN.AESKSN
+		}
 	}
 	if r.PAN != "" {
 		c.PAN = h.panHash(r.PAN)

@@ -28,7 +28,8 @@ type Config struct {
 	// Authority is a second address, for loads alone; Listen then takes payments
 	// alone. "": one address serves both.
 	Authority string
-	TLS       *tls.Config // of the switch link; nil: plain TCP
+	TLS       *tls.Config      // of the switch link; nil: plain TCP
+	Spec      *switchlink.Spec // of the switch link; nil: UnionPay
 	Logger    *slog.Logger
 	Clock     func() time.Time // default time.Now
 
@@ -58,6 +59,8 @@ type Config struct {
 	// WorkingKeys says that a sign-on brings working keys although there is no
 	// MAC: PIN pads with master and session keys want one.
 	WorkingKeys bool
+	// KeyBlock is the length of DE62: 24, 40 or 60 bytes; 0: as the sign-on asks.
+	KeyBlock int
 	// TMKs are master keys of single terminals, by "merchant/terminal".
 	TMKs map[string]pin.SecretKey
 }
@@ -70,13 +73,16 @@ type Host struct {
 	writing chan struct{} // capacity 1: one writer at a time
 	gate    atomic.Pointer[Gate]
 	masters atomic.Pointer[issuer]
-	server  *switchlink.Server
+	servers []*switchlink.Server
 	addr    net.Addr
-	ctx     context.Context
-	cancel  context.CancelFunc
-	done    sync.WaitGroup
+	// authority is the address for loads, nil if addr serves them.
+	authority net.Addr
+	ctx       context.Context
+	cancel    context.CancelFunc
+	done      sync.WaitGroup
 
 	mu      sync.Mutex
+	ring    keyring
 	closing []func()
 	closed  bool
 }
@@ -91,23 +97,13 @@ func Open(ctx context.Context, cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
-	ln, err := net.Listen("tcp", cfg.Listen)
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("host: switch link: %w", err), db.Close())
-	}
-	if cfg.TLS != nil {
-		ln = tls.NewListener(ln, cfg.TLS)
-	}
-	h := &Host{cfg: cfg, log: cfg.Logger, db: db, writing: make(chan struct{}, 1), addr: ln.Addr()}
+	h := &Host{cfg: cfg, log: cfg.Logger, db: db, writing: make(chan struct{}, 1), ring: keyring{map[string]*ringed{}}}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.SetGate(cfg.Gate)
 	h.SetIssuerKeys(cfg.Keys.Load, cfg.Keys.TAC)
-	h.server = switchlink.NewServer(switchlink.ServerConfig{Handler: h, Logger: cfg.Logger})
-	h.done.Go(func() {
-		if err := h.server.Serve(ln); err != nil {
-			h.log.Error("host: switch link", "error", err)
-		}
-	})
+	if err := h.listen(); err != nil {
+		return nil, errors.Join(fmt.Errorf("host: %w", err), h.Close())
+	}
 	return h, nil
 }
 
@@ -123,6 +119,9 @@ func (c *Config) fill() (err error) {
 		if c.Keys.Hash, err = hashKey(c.Dir); err != nil {
 			return fmt.Errorf("host: key of the hashes: %w", err)
 		}
+	}
+	if _, ok := map[int]bool{0: true, singleLength: true, doubleLength: true, withTrackKey: true}[c.KeyBlock]; !ok {
+		return fmt.Errorf("host: a block of working keys has %d, %d or %d bytes", singleLength, doubleLength, withTrackKey)
 	}
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:0"
@@ -147,6 +146,15 @@ func (c *Config) fill() (err error) {
 
 // SwitchAddr is where the switch link listens.
 func (h *Host) SwitchAddr() string { return h.addr.String() }
+
+// AuthorityAddr is where loads are authorised: SwitchAddr, unless they have an
+// address of their own.
+func (h *Host) AuthorityAddr() string {
+	if h.authority == nil {
+		return h.SwitchAddr()
+	}
+	return h.authority.String()
+}
 
 // DB is the database, for whoever shares it. Read from it freely, but without a
 // transaction: each takes the write lock when it begins. Write through Write.
@@ -181,11 +189,10 @@ func (h *Host) end(abrupt bool) error {
 	if abrupt {
 		h.cancel()
 	}
-	h.server.Close()
-	h.done.Wait()
+	err := h.hangUp()
 	for i := len(closing) - 1; i >= 0; i-- {
 		closing[i]()
 	}
 	h.cancel()
-	return h.db.Close()
+	return errors.Join(err, h.db.Close())
 }

@@ -12,8 +12,9 @@ import (
 // signOn registers a terminal that is new and tells its open batch. The batch
 // stays over sign-ons until it is settled or closed, so what a kiosk owed before
 // a restart is still in an open batch after it.
-func (h *Host) signOn(ctx context.Context, r *switchlink.Request) (a switchlink.Response, err error) {
+func (h *Host) signOn(ctx context.Context, link string, r *switchlink.Request) (a switchlink.Response, err error) {
 	a = h.plain(switchlink.CodeApproved)
+	use := func() {}
 	err = h.Write(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `INSERT INTO terminals (merchant, terminal, batch, last_stan, sign_on_ms) VALUES (?,?,1,0,?)
 			ON CONFLICT DO UPDATE SET sign_on_ms = excluded.sign_on_ms`, r.Merchant, r.Terminal, h.Now().UnixMilli()); err != nil {
@@ -25,9 +26,19 @@ func (h *Host) signOn(ctx context.Context, r *switchlink.Request) (a switchlink.
 		if err := h.afterSettlement(ctx, tx, r.Merchant, r.Terminal); err != nil {
 			return err
 		}
+		if h.cfg.MAC != 0 || h.cfg.WorkingKeys {
+			var set *keySet
+			if set, use, err = h.keysFor(ctx, tx, link, r); err != nil {
+				return err
+			}
+			a.Keys = set.block
+		}
 		return tx.QueryRowContext(ctx, `SELECT batch, last_stan FROM terminals WHERE merchant = ? AND terminal = ?`,
 			r.Merchant, r.Terminal).Scan(&a.Batch, &a.LastSTAN)
 	})
+	if err == nil {
+		use()
+	}
 	return a, err
 }
 
