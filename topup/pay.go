@@ -11,7 +11,10 @@ func (st *step) tenderSeen(e TenderSeen) {
 	if c.Phase != Paying || c.Sale != e.Sale {
 		return
 	}
-	c.PAN, c.Notice = e.PAN, ""
+	c.PAN = e.PAN
+	if c.Notice != "wrong-pin" { // which stands beside the next try
+		c.Notice = ""
+	}
 	if !e.NoPIN {
 		c.Phase = PINEntry
 		st.calm(c)
