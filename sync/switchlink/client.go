@@ -44,6 +44,10 @@ type Config struct {
 	// MAC authenticates both ways, every message but those that the spec
 	// excepts. Nil: no message has a MAC, and none is looked at.
 	MAC Authenticator
+	// Keys authenticates instead of MAC: the client gives it the working keys
+	// that a sign-on brings, before SignOn returns and before anything else is
+	// read or sent. A sign-on whose keys do not open is no answer (ErrKeys).
+	Keys *Ring
 
 	TerminalID string // 8 characters
 	MerchantID string // 15 characters
@@ -56,11 +60,21 @@ type Config struct {
 	Logger       *slog.Logger
 	// OnState hears of changes, from a goroutine that does nothing else.
 	OnState func(State)
-	// OnRequirement hears the processing requirement in the header of an answer
-	// if there is one (3: sign on again), from the link's own goroutine: it must
-	// not wait.
+	// OnRequirement hears what the host wants next: the processing requirement in
+	// the header of an answer if there is one, and RequireSignOn for an answer
+	// with code 22, 77, 99, A0 or A7, or with a wrong MAC. From the link's own
+	// goroutine: it must not wait.
 	OnRequirement func(byte)
+	// OnLate hears answers to payments whose caller has gone, once each, from the
+	// link's own goroutine: it must not wait.
+	OnLate func(Late)
 }
+
+// RequireSignOn is the requirement to sign on again.
+const RequireSignOn byte = 3
+
+// outOfStep are the codes that a sign-on mends.
+var outOfStep = []string{CodeStep, CodeBatch, CodePINBlock, CodeBadMAC, CodeNoSecurity}
 
 func (c *Config) fill() error {
 	if len(c.TerminalID) != 8 || len(c.MerchantID) != 15 {
@@ -79,6 +93,9 @@ func (c *Config) fill() error {
 	}
 	if c.Spec == nil {
 		c.Spec = UnionPay()
+	}
+	if c.Keys != nil {
+		c.MAC = c.Keys
 	}
 	if c.Dial == nil {
 		if c.Addr == "" {
@@ -163,11 +180,14 @@ func (c *Client) prepare(r *Request, deadline time.Time) (*call, error) {
 		return nil, err
 	}
 	defer m.Zero()
-	a := c.cfg.MAC
-	if spec.mac.without[r.Kind] {
-		a = nil
+	sealed := c.cfg.MAC != nil && !spec.mac.without[r.Kind] && m.macField() != 0
+	if c.cfg.Keys != nil && sealed && !c.cfg.Keys.Ready() {
+		return nil, ErrNoKeys
 	}
-	packed, err := m.packSealed(a)
+	if sealed {
+		m.Fields[m.macField()] = make([]byte, macBytes) // made when it is sent
+	}
+	packed, err := m.Pack()
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +198,8 @@ func (c *Client) prepare(r *Request, deadline time.Time) (*call, error) {
 	}
 	k, _ := keyOf(m)
 	k.class = answerMTI(m.MTI)[1:3]
-	return &call{key: k, exchange: r.Exchange, sealed: a != nil, frame: frame, deadline: deadline, answer: make(chan result, 1)}, nil
+	return &call{kind: r.Kind, key: k, batch: spec.getPart(m, partBatch), exchange: r.Exchange, sealed: sealed,
+		mac: m.macSpan(len(frame)), mab: len(frame) - len(packed), frame: frame, deadline: deadline, answer: make(chan result, 1)}, nil
 }
 
 // ask sends one request and waits for its answer.

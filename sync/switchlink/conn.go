@@ -36,9 +36,13 @@ const (
 
 // call is one request on its way. The frame belongs to the owner once it is sent.
 type call struct {
+	kind     Kind
 	key      key
+	batch    string
 	exchange uint32
-	sealed   bool // its answer must have a good MAC
+	sealed   bool // it has a MAC, and its answer must have a good one
+	mac      span // of the MAC in the frame
+	mab      int  // where in the frame that begins what the MAC is over
 	frame    []byte
 	deadline time.Time
 	state    atomic.Int32
@@ -65,7 +69,6 @@ func (c *call) end(r result) bool {
 type inbound struct {
 	from        net.Conn
 	message     *Message
-	seal        error // what is wrong with its MAC
 	requirement byte
 	err         error
 }
@@ -94,6 +97,8 @@ type owner struct {
 	nextDial  time.Time
 	lastHeard time.Time
 	probe     *call // the echo under way
+	signOn    *call // a sign-on under way that brings keys: what is sealed waits
+	answered  answered
 }
 
 type dialed struct {
@@ -143,7 +148,7 @@ func (o *owner) shutdown() {
 // take sends a call, or keeps it while a connection is being made.
 func (o *owner) take(c *call) {
 	switch {
-	case o.conn != nil:
+	case o.conn != nil && !o.held(c):
 		o.send(c)
 	case len(o.queued) >= maxWaiting:
 		c.end(result{err: ErrNotSent})
@@ -162,15 +167,22 @@ func (o *owner) send(c *call) {
 	if !c.state.CompareAndSwap(callWaiting, callSent) {
 		return // the caller has gone, and knows that nothing was sent
 	}
+	defer clear(c.frame)
+	if err := o.seal(c); err != nil {
+		o.log.Error("switch link: no MAC for a request", "kind", c.kind.String(), "error", err)
+		c.end(result{err: ErrNotSent})
+		return
+	}
 	o.waiters[c.key] = c
+	if c.kind == KindSignOn && o.cfg.Keys != nil {
+		o.signOn = c
+	}
 	limit := time.Now().Add(o.cfg.WriteTimeout)
 	if err := o.conn.SetWriteDeadline(limit); err != nil {
 		o.drop(err)
 		return
 	}
-	_, err := o.conn.Write(c.frame)
-	clear(c.frame)
-	if err != nil {
+	if _, err := o.conn.Write(c.frame); err != nil {
 		o.drop(err)
 	}
 }
@@ -184,13 +196,14 @@ func (o *owner) heard(in inbound) {
 		return
 	}
 	m := in.message
-	if in.requirement != 0 && o.cfg.OnRequirement != nil {
-		o.cfg.OnRequirement(in.requirement)
+	defer m.forgetSeal()
+	if in.requirement != 0 {
+		o.require(in.requirement)
 	}
 	k, ok := keyOf(m)
 	c := o.waiters[k]
 	if !ok || c == nil || in.from != o.conn || !c.accepts(m) {
-		o.log.Warn("switch link: an answer to no request", "message", m)
+		o.late(m, "an answer to no request", o.cfg.MAC == nil || m.checkSeal(o.cfg.MAC) == nil)
 		return
 	}
 	delete(o.waiters, k)
@@ -198,16 +211,16 @@ func (o *owner) heard(in inbound) {
 		o.probe = nil
 	}
 	o.lastHeard = time.Now()
-	r := result{message: m}
-	if c.sealed && in.seal != nil {
-		o.log.Warn("switch link: an answer whose MAC is wrong", "message", m, "error", in.seal)
-		r = result{err: ErrBadMAC}
-	}
-	if !c.end(r) {
-		o.log.Warn("switch link: a late answer", "message", m)
+	r := o.judge(c, m)
+	switch {
+	case !c.end(r):
+		o.late(m, "a late answer", r.err == nil)
+	case c.kind == KindPay:
+		o.answered.add(answeredKey{k, c.batch})
 	}
 	o.backoff = 0
 	o.state.up(o.lastHeard)
+	o.release()
 }
 
 // accepts compares the exchange number where the host must echo it: a query that
@@ -248,6 +261,12 @@ func (o *owner) watch(now time.Time) {
 	o.queued = kept
 	if o.conn == nil {
 		o.dial()
+		return
+	}
+	if len(o.queued) > 0 {
+		o.release()
+	}
+	if o.conn == nil { // what was released failed
 		return
 	}
 	if o.probe == nil && now.Sub(o.lastHeard) >= o.cfg.EchoEvery {

@@ -99,7 +99,7 @@ func (o *owner) read(conn net.Conn) {
 	}
 }
 
-// receive reads one message and looks at its MAC, over the bytes as they came.
+// receive reads one message. The bytes under its MAC stay with it for the owner.
 func (o *owner) receive(conn net.Conn, in *inbound) {
 	f, err := o.cfg.Spec.frame.read(conn)
 	if err != nil {
@@ -111,10 +111,6 @@ func (o *owner) receive(conn net.Conn, in *inbound) {
 		return
 	}
 	in.requirement = f.Requirement()
-	if o.cfg.MAC != nil {
-		in.seal = in.message.checkSeal(o.cfg.MAC)
-	}
-	in.message.forgetSeal()
 }
 
 // drop closes the connection. Whoever waits on it will never know.

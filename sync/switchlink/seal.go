@@ -55,6 +55,12 @@ func (m *Message) keepSeal(data []byte) {
 	}
 }
 
+// macSpan gives the place of the MAC, which is last in a message of this length.
+func (m *Message) macSpan(length int) span {
+	hexed := m.spec.hexed[m.macField()]
+	return span{length - macSize(hexed), length, hexed}
+}
+
 // packSealed packs the message with its MAC, which is its last bytes; without one
 // if a is nil.
 func (m *Message) packSealed(a Authenticator) ([]byte, error) {
@@ -67,7 +73,7 @@ func (m *Message) packSealed(a Authenticator) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	at := span{len(out) - macSize(m.spec.hexed[de]), len(out), m.spec.hexed[de]}
+	at := m.macSpan(len(out))
 	mac, err := a.MAC(out[:at.from])
 	if err != nil {
 		clear(out)

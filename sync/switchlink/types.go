@@ -33,6 +33,8 @@ const (
 	CodeNotRegistered   = "97" // terminal has not signed on
 	CodePINBlock        = "99" // PIN block or KSN unusable
 	CodeBadMAC          = "A0" // the request's MAC is wrong: sign on again
+	CodeStep            = "22" // terminal and host are out of step: sign on again
+	CodeNoSecurity      = "A7" // security processing failed: sign on again
 	CodeAlreadyCredited = "C0" // ours: the load of this sale is confirmed
 )
 

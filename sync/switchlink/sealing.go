@@ -1,0 +1,81 @@
+package switchlink
+
+import (
+	"fmt"
+	"slices"
+)
+
+// held says whether a call waits for the keys of the sign-on under way.
+func (o *owner) held(c *call) bool {
+	if o.signOn != nil && (o.signOn.state.Load() == callOver || o.waiters[o.signOn.key] != o.signOn) {
+		o.signOn = nil
+	}
+	return c.sealed && o.signOn != nil
+}
+
+// release sends what waited for a sign-on.
+func (o *owner) release() {
+	if o.conn == nil {
+		return
+	}
+	queued := o.queued
+	o.queued = nil
+	for _, c := range queued {
+		o.take(c)
+	}
+}
+
+// seal writes the MAC under the keys of this moment.
+func (o *owner) seal(c *call) error {
+	if !c.sealed {
+		return nil
+	}
+	mac, err := o.cfg.MAC.MAC(c.frame[c.mab:c.mac.from])
+	if err != nil {
+		return err
+	}
+	c.mac.put(c.frame, mac[:])
+	return nil
+}
+
+// judge looks at the MAC of an answer and takes the keys of a sign-on. It does so
+// in the order in which answers come: what is behind a sign-on has a MAC under
+// its keys.
+func (o *owner) judge(c *call, m *Message) result {
+	if c.sealed {
+		if err := m.checkSeal(o.cfg.MAC); err != nil {
+			o.log.Warn("switch link: an answer whose MAC is wrong", "message", m, "error", err)
+			o.require(RequireSignOn)
+			return result{err: ErrBadMAC}
+		}
+	}
+	if c.kind == KindSignOn {
+		if o.cfg.Keys == nil || !Approved(m.Text(39)) {
+			return result{message: m}
+		}
+		if err := o.takeKeys(m); err != nil {
+			o.log.Error("switch link: a sign-on without keys", "message", m, "error", err)
+			return result{err: fmt.Errorf("%w: %w", ErrBadAnswer, err)}
+		}
+		return result{message: m}
+	}
+	if slices.Contains(outOfStep, m.Text(39)) {
+		o.require(RequireSignOn)
+	}
+	return result{message: m}
+}
+
+// takeKeys gives the ring what a sign-on brought. A host that sends none leaves
+// those that are there.
+func (o *owner) takeKeys(m *Message) error {
+	if len(m.Fields[62]) == 0 && o.cfg.Keys.Ready() {
+		return nil
+	}
+	return o.cfg.Keys.Take(m.Fields[62])
+}
+
+func (o *owner) require(what byte) {
+	if o.cfg.OnRequirement != nil {
+		o.cfg.OnRequirement(what)
+	}
+}
