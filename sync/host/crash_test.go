@@ -110,6 +110,7 @@ func TestKilledBetweenCommitAndAnswer(t *testing.T) {
 			lost <- err
 		}()
 		w.committed(step.table)
+		addr.Store("127.0.0.1:0") // or a dying process may still take a connection that nobody serves
 		kill()
 		unanswered(t, <-lost)
 		w.openHost("")
