@@ -80,7 +80,8 @@ type Config struct {
 		PadPrompts   bool       `toml:"pad_prompts"`
 		EntryTimeout Duration   `toml:"entry_timeout"`
 	} `toml:"pinpad"`
-	Switch struct {
+	Printer Printer `toml:"printer"`
+	Switch  struct {
 		Address  string   `toml:"address"`
 		Terminal string   `toml:"terminal"`
 		Merchant string   `toml:"merchant"`
@@ -139,6 +140,7 @@ func Default() Config {
 	c.Purse.MaxBalance = 100000
 	c.PINPad.Baud, c.PINPad.Mode, c.PINPad.EntryTimeout = 9600, "8N1", Duration(time.Minute)
 	c.PINPad.Packet = "Z60"
+	c.Printer = defaultPrinter()
 	c.Switch.Timeout = Duration(10 * time.Second)
 	c.Fleet.Heartbeat = Duration(5 * time.Second)
 	c.Journal.BackupEvery, c.Journal.BackupKeep = Duration(6*time.Hour), 8
@@ -231,6 +233,9 @@ func (c *Config) check() *Error {
 		return bad("sale.pins", "1 to 9 is wanted")
 	}
 	if wrong := c.checkPINPad(); wrong != nil {
+		return wrong
+	}
+	if wrong := c.checkPrinter(); wrong != nil {
 		return wrong
 	}
 	if bad := c.checkJournal(); bad != nil {
