@@ -366,7 +366,7 @@ func (s *Sale) applyAcknowledged(body entry.Body) error {
 		if !s.OweRefund {
 			return unlawful(b, "nothing is to be refunded")
 		}
-		s.Pay, s.OweRefund, s.PaidBack = PayReversed, false, s.Amount
+		s.Pay, s.OweRefund, s.PaidBack = PayReversed, false, s.Paid
 	default:
 		return unlawful(body, "not an entry about a sale")
 	}

@@ -136,7 +136,7 @@ func (d *Durable) count(body entry.Body, batch uint32, amount money.Fen, credit 
 // closing: no payment begins in the batch any more.
 func (d *Durable) closing(b entry.BatchClosing) error {
 	batch, ok := d.Batches[b.Batch]
-	if !ok || batch.Phase != BatchOpen || d.Unconfirmed {
+	if !ok || batch.Phase != BatchOpen {
 		return unlawful(b, "batch %d is not open", b.Batch)
 	}
 	batch.Phase = BatchClosing

@@ -118,7 +118,7 @@ type Sale struct {
 // Offered says that the money is here, the card is not written and nothing is
 // unknown: the value may be written, or the money given back.
 func (s Sale) Offered() bool {
-	return s.Pay == PayApproved && !s.HandedOver && !s.Decided && !s.Conflict &&
+	return s.Pay == PayApproved && !s.HandedOver && !s.Decided && !s.Conflict && !s.Settled &&
 		(s.Write == WriteNone || s.Write == WriteRefused || s.Write == WriteDisproven)
 }
 

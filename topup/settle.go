@@ -59,7 +59,7 @@ func (st *step) settlement() {
 		if b.Phase == BatchOpen {
 			continue
 		}
-		if b.Phase == BatchClosing && st.emptied(b.Number) {
+		if b.Phase == BatchClosing && st.emptied(b.Number) && st.Live.HostUp && st.Live.SignedOn {
 			st.record(entry.SettlementStarted{Batch: b.Number, STAN: st.stan(), Totals: b.Totals})
 			st.Live.Settling = Settlement{Batch: b.Number}
 			b = st.Durable.Batches[b.Number]
@@ -170,6 +170,7 @@ func (st *step) settlementFailed(answered bool, code string) {
 func (st *step) batchOver(b entry.BatchSettled) {
 	st.record(b)
 	st.Live.Settling = Settlement{}
+	st.timer(timerSettle, 0)
 	if st.Durable.Batch == b.Batch {
 		st.do(SignOn{STAN: st.stan()})
 	}

@@ -58,8 +58,6 @@ func (t *Tally) Add(body entry.Body) {
 		s.order = t.next
 	}
 	switch b := body.(type) {
-	case entry.AmountChosen:
-		s.credit.Amount = b.Amount // a refund is of the whole sale
 	case entry.PaymentStarted:
 		s.paidIn, s.debit.STAN = b.Batch, b.STAN
 	case entry.PaymentApproved:
@@ -71,7 +69,7 @@ func (t *Tally) Add(body entry.Body) {
 	case entry.Decided:
 		s.credit.STAN, s.backIn = b.RefundSTAN, b.RefundBatch
 	case entry.RefundAcknowledged:
-		s.credit.Sale = id
+		s.credit.Sale, s.credit.Amount = id, s.debit.Amount
 	case entry.RewriteTaken:
 		s.remote = true
 	case entry.SaleClosed:
@@ -98,16 +96,16 @@ func (t *Tally) corrected(f entry.HostFact) {
 	if s.debit.Amount = f.Paid; f.Paid > 0 && f.STAN != 0 {
 		s.paidIn, s.debit.STAN, s.debit.RRN = f.Batch, f.STAN, f.RRN
 	}
-	if s.credit.Amount == 0 {
-		s.credit.Amount = f.Paid
-	}
 	t.sales[f.Sale] = s
 }
 
 func (s tallied) debits(batch uint32) bool {
 	return s.paidIn == batch && s.debit.Amount != 0 && !s.remote
 }
-func (s tallied) credits(batch uint32) bool { return s.backIn == batch && s.credit.Sale != "" }
+
+func (s tallied) credits(batch uint32) bool {
+	return s.backIn == batch && s.credit.Amount != 0
+}
 
 // Items gives the payments and refunds of the batch, in the order in which
 // their sales were opened.

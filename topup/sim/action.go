@@ -39,9 +39,10 @@ const (
 	opSync   // a round on the fleet link
 	opBackup // of the journal
 	opCredit // Arg: the card; a top-up paid elsewhere
+	opSettle // the batch is closed
 )
 
-var opNames = [...]string{"present", "remove", "choose", "stop", "timer", "card", "tender", "link", "late answer", "late request", "link up", "desk", "fault", "heal", "fleet link", "backup", "credit"}
+var opNames = [...]string{"present", "remove", "choose", "stop", "timer", "card", "tender", "link", "late answer", "late request", "link up", "desk", "fault", "heal", "fleet link", "backup", "credit", "settle"}
 
 var deskActs = [...]string{"prove", "rewrite", "withdraw", "clear", "hand-over", "refund",
 	"decide-credited", "decide-paid-out", "decide-refund", "decide-credited", "decide-paid-out", "decide-refund"}
@@ -138,6 +139,9 @@ func (w *World) listed(list []Action) []Action {
 	}
 	if w.opt.Fleet {
 		list = w.fleetActions(list)
+	}
+	if (w.opt.Settles < 0 || w.asked < w.opt.Settles) && w.disk.Sells() {
+		list = append(list, Action{Op: opSettle})
 	}
 	if w.opt.Desk && w.loop.State.Live.Desk.Sale != "" {
 		for i := range deskActs {
@@ -271,9 +275,12 @@ func (w *World) do(a Action) {
 	case opSync:
 		w.sync()
 	case opBackup:
-		w.backup = &backup{w.disk.Clone(), slices.Clone(w.unshipped)}
+		w.backup = &backup{w.disk.Clone(), slices.Clone(w.unshipped), slices.Clone(w.book)}
 	case opCredit:
 		w.credit(int(a.Arg))
+	case opSettle:
+		w.asked++
+		w.feed(topup.SettleAsked{Who: "schedule"})
 	}
 	if !w.crashed {
 		w.journal = appendWell

@@ -55,8 +55,13 @@ func (a *Authority) Fresh(of, probe entry.Attempt) entry.Counter {
 
 // CloseBatch ends a kiosk's batch.
 func (a *Authority) CloseBatch(kiosk int) {
-	a.w.host.terminals[kiosk].batch++
+	a.w.host.terminals[kiosk].next()
 	a.w.host.terminals[kiosk].lastSTAN = 0
+}
+
+// Settle compares the totals of a batch and closes it if they are the same.
+func (a *Authority) Settle(kiosk int, batch uint32, t entry.Totals) (balanced bool) {
+	return a.w.host.settle(kiosk, batch, t)
 }
 
 // Paid is what stands for a sale.

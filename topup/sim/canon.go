@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -33,6 +34,7 @@ type canon struct {
 	ids   []entry.SaleID
 	stans []uint32
 	rands []string
+	open  []uint32 // batches of the kiosk that are not settled
 
 	rank    [cardsMax]int        // of each card
 	cards   [cardsMax]int        // in that order
@@ -53,6 +55,7 @@ func (c *canon) write(w *World) {
 	c.order()
 	c.lows()
 	c.bool(w.up, w.full, w.down, w.disk.Unconfirmed, w.disk.Batch == c.batch())
+	c.batches()
 	c.bool(w.ill[:]...)
 	c.int(len(c.bare))
 	c.sales[0] = len(c.b)
@@ -76,7 +79,7 @@ func (c *canon) write(w *World) {
 // down beside the journal.
 func (c *canon) agrees() bool {
 	d := &c.w.loop.State.Durable
-	if len(d.Sales) != len(c.bare) || d.Batch != c.w.disk.Batch || d.STANUntil != c.w.disk.STANUntil || d.Unconfirmed != c.w.disk.Unconfirmed {
+	if !maps.Equal(d.Batches, c.w.disk.Batches) || d.LastSettled != c.w.disk.LastSettled || len(d.Sales) != len(c.bare) || d.Batch != c.w.disk.Batch || d.STANUntil != c.w.disk.STANUntil || d.Unconfirmed != c.w.disk.Unconfirmed {
 		return false
 	}
 	n := len(c.b)
@@ -91,7 +94,7 @@ func (c *canon) agrees() bool {
 // name is that of the state, the bound included.
 func (c *canon) name(w *World) sum {
 	n := len(c.b)
-	c.int(ofState, w.faults, w.opt.Sales-w.chosen)
+	c.int(ofState, w.faults, w.opt.Sales-w.chosen, w.opt.Settles-w.asked)
 	return c.sum(n)
 }
 
@@ -196,11 +199,13 @@ func (c *canon) sale(s *topup.Sale) {
 	c.of(s.Card)
 	c.int(int(s.Amount), int(s.Pay), int(s.Write))
 	c.stan(s.PaySTAN)
-	c.bool(s.PayBatch == c.w.disk.Batch, s.OweReversal, s.OweConfirm, s.OweRefund, s.Conflict)
+	c.in(s.PayBatch)
+	c.bool(s.OweReversal, s.OweConfirm, s.OweRefund, s.Conflict, s.Long, s.ExpectAbsent)
 	c.bool(s.HandedOver, s.Decided, s.Remote, s.Settled)
+	c.int(int(s.Paid), int(s.PaidBack))
 	if s.OweRefund {
 		c.stan(s.RefundSTAN)
-		c.bool(s.RefundBatch == c.w.disk.Batch)
+		c.in(s.RefundBatch)
 	}
 	c.text(s.Proposal)
 	c.text(s.ProposedBy)
@@ -246,7 +251,7 @@ func (c *canon) duties(s *topup.Sale) {
 		c.stan(s.ConfirmSTAN)
 	}
 	for _, d := range s.Duties() {
-		c.bool(l.Sending[d])
+		c.bool(l.Sending[d], l.InVain[d.Kind] == d && c.others(d))
 		if c.whole && d.Kind == topup.Reversal {
 			c.int(min(l.Tries[d], c.w.loop.Core.Rules.Conflicts-1))
 		}
@@ -323,6 +328,8 @@ func (c *canon) observation(card int, o entry.Observation, before bool) {
 
 func (c *canon) live() {
 	l := &c.w.loop.State.Live
+	c.bool(l.Settling.Flying, l.Settling.Upload, l.OutOfService)
+	c.in(l.Settling.Batch)
 	c.bool(l.HostUp, l.SignedOn, l.Devices["journal"] == "", l.Devices["pinpad"] == "")
 	for _, r := range l.Remote {
 		c.other(r)
@@ -350,6 +357,9 @@ func (c *canon) live() {
 			continue // when it runs out, a console that rests goes on resting
 		}
 		if name, ok := strings.CutPrefix(t.name, "offer:"); ok {
+			c.id(entry.SaleID(name))
+		} else if name, ok := strings.CutPrefix(t.name, "patience:"); ok {
+			c.text("patience")
 			c.id(entry.SaleID(name))
 		} else {
 			c.text(t.name)

@@ -56,7 +56,13 @@ func (c *canon) command(cmd topup.Command) {
 		c.id(q.Sale)
 		c.stan(q.STAN)
 		c.int(int(q.Amount))
-		c.bool(q.Batch == c.batch())
+		c.in(q.Batch)
+	case topup.Settle:
+		c.text("settle")
+		c.in(q.Batch)
+	case topup.Upload:
+		c.text("upload")
+		c.in(q.Batch)
 	case topup.Send:
 		c.send(q)
 	case topup.VerifyTAC:
@@ -76,7 +82,8 @@ func (c *canon) send(q topup.Send) {
 	c.stan(q.Duty.STAN)
 	switch q.Duty.Kind {
 	case topup.Reversal:
-		c.bool(q.Sale.PayBatch == c.batch(), q.Sale.Pay == topup.PayWithdrawn)
+		c.in(q.Sale.PayBatch)
+		c.bool(q.Sale.Pay == topup.PayWithdrawn)
 	case topup.Void:
 		for _, v := range q.Sale.OweVoids {
 			if v.STAN == q.Duty.STAN {
@@ -95,6 +102,20 @@ func (c *canon) event(ev topup.Event) {
 		c.stan(e.STAN)
 		c.int(int(e.Outcome), int(e.Amount))
 		c.text(e.Code)
+		c.bool(e.Refused)
+	case topup.Settled:
+		c.text("settled " + e.Code)
+		c.in(e.Batch)
+		c.bool(e.Answered, e.Balanced)
+	case topup.Uploaded:
+		c.text("uploaded " + e.Code)
+		c.in(e.Batch)
+		c.bool(e.Answered)
+		for _, d := range e.Differs {
+			c.id(d.Sale)
+			c.stan(d.STAN)
+			c.int(int(d.Kiosk), int(d.Host))
+		}
 	case topup.Sent:
 		c.text("sent " + string(e.Duty.Kind) + e.Code)
 		c.id(e.Duty.Sale)

@@ -50,7 +50,16 @@ func (w *World) drainStep(presents *int) bool {
 			return w.Do(Action{Op: opTimer, At: uint8(i), Arg: uint8(max(first, 0))})
 		}
 	}
-	return len(w.host.rewrites) > 0 && w.comes(presents, 4*all)
+	if len(w.host.rewrites) > 0 && w.comes(presents, 4*all) {
+		return true
+	}
+	for i := range w.host.terminals {
+		if w.turn(i); w.opt.Settles != 0 && w.toSettle() {
+			w.settles()
+			return true
+		}
+	}
+	return false
 }
 
 // comes brings the next card that can come, until so many were presented. What
@@ -96,7 +105,7 @@ func (w *World) calms() bool {
 		a.Op, a.Arg = opRemove, 1
 	default:
 		i := slices.IndexFunc(w.timers, func(t timer) bool {
-			return !strings.HasPrefix(t.name, "offer:") && !strings.HasPrefix(t.name, "hand-over:")
+			return !strings.HasPrefix(t.name, "offer:") && !strings.HasPrefix(t.name, "hand-over:") && !strings.HasPrefix(t.name, "patience:")
 		})
 		switch {
 		case i >= 0:
@@ -131,14 +140,15 @@ func (w *World) kioskAtRest() error {
 	for _, s := range w.disk.InOrder() {
 		t := w.truthOf(s.ID)
 		switch {
-		case s.Conflict && t.lied:
+		case s.Conflict && (t.lied || t.long):
+		case s.ExpectAbsent && w.opt.Settles == 0:
 		case s.Unresolved() && (t.spoiled || w.cards[t.card].never):
-		case s.Offered() && s.PayBatch != w.disk.Batch: // to be written; too late to reverse
+		case s.Offered() && !w.disk.Reversible(s.PayBatch): // to be written; too late to reverse
 		default:
 			return violation("10: sale %s is left open: payment %d, write %d, conflict %v", s.ID, s.Pay, s.Write, s.Conflict)
 		}
 	}
-	return nil
+	return w.batchesAtRest()
 }
 
 // Open counts the sales that are left for people.

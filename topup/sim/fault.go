@@ -42,6 +42,9 @@ const (
 	fLogLost       // its log is overwritten
 	fCardDies      // blocked, or at its limit
 	fTenderFails
+	fBadMAC      // the host did it, and the answer's MAC is wrong
+	fCardRefuses // approved, and then the bank card says no
+	fNewKeys     // code A0: the host wants a sign-on first
 	// Those that follow want Options.Wide.
 	fRelay       // a recording of an INITIALIZE for another terminal
 	fStaleInit   // a relay answers INITIALIZE with a recording; the card knows nothing of it
@@ -64,7 +67,7 @@ const (
 var faultNames = [...]string{"none", "card-gone", "card-answer-lost", "torn-before", "torn-after", "sw-6c", "sw-6f00", "sw-6985", "sw-9302",
 	"replay", "request-lost", "request-late", "answer-lost", "answer-late", "answer-twice", "request-twice", "host-fails", "declined",
 	"wrong-pin", "partial", "host-denies", "append-lost", "append-kept", "crash", "network-down", "batch-closed", "load-elsewhere",
-	"ride", "log-lost", "card-dies", "tender-fails", "relay", "stale-initialise", "initialised-anew", "host-unsure", "host-restart",
+	"ride", "log-lost", "card-dies", "tender-fails", "bad-mac", "bank-card-refuses", "new-keys", "relay", "stale-initialise", "initialised-anew", "host-unsure", "host-restart",
 	"payment-down", "authority-down", "disk-low", "disk-full", "host-clock", "kiosk-clock", "card-at-limit", "card-never-back",
 	"journal-restored", "log-short"}
 
@@ -127,10 +130,11 @@ var (
 	probeFaults   = []Fault{fCardGone, fCardLost, fRequestLost, fReplay, fAnswerLate, fRelay}
 	writeFaults   = []Fault{fTornBefore, fTornAfter, fSW6C, fSW6F, fSW6985, fSW9302, fAppendLost, fReinit}
 	tenderFaults  = []Fault{fTenderFails}
-	payFaults     = []Fault{fRequestLost, fRequestLate, fAnswerLost, fAnswerLate, fAnswerTwice, fHostFails, fDeclined, fWrongPIN, fPartial, fAppendLost, fHostUnsure}
-	sendFaults    = []Fault{fRequestLost, fRequestTwice, fAnswerLost, fAnswerLate, fAnswerTwice, fHostFails, fAppendLost}
+	payFaults     = []Fault{fRequestLost, fRequestLate, fAnswerLost, fAnswerLate, fAnswerTwice, fHostFails, fDeclined, fWrongPIN, fPartial, fAppendLost, fBadMAC, fCardRefuses, fNewKeys, fHostUnsure}
+	sendFaults    = []Fault{fRequestLost, fRequestTwice, fAnswerLost, fAnswerLate, fAnswerTwice, fHostFails, fAppendLost, fNewKeys}
 	denyFaults    = append(sendFaults[:len(sendFaults):len(sendFaults)], fHostDenies)
 	restoreFaults = []Fault{fRequestLost, fAnswerLost, fAnswerLate, fAnswerTwice}
+	settleFaults  = []Fault{fRequestLost, fRequestTwice, fAnswerLost, fAnswerLate, fAnswerTwice, fHostFails, fAppendLost, fNewKeys}
 	tacFaults     = []Fault{fRequestLost, fAnswerLate, fAnswerTwice}
 )
 
@@ -161,6 +165,8 @@ func linkFaults(c topup.Command) []Fault {
 		return sendFaults
 	case topup.VerifyTAC:
 		return tacFaults
+	case topup.Settle, topup.Upload:
+		return settleFaults
 	case topup.ConfirmRestore:
 		return restoreFaults
 	}
@@ -237,7 +243,7 @@ func (w *World) worldFault(f Fault) {
 	case fCrash:
 		w.crashed = true
 	case fBatchClosed:
-		w.host.terminals[w.index].batch++
+		w.host.terminals[w.index].next()
 	case fNetworkDown:
 		w.up = false
 		w.feed(topup.LinkChanged{})

@@ -52,6 +52,7 @@ type shipped struct {
 type backup struct {
 	disk      topup.Durable
 	unshipped []shipped
+	book      []item
 }
 
 // toShip notes what the host will learn of an entry.
@@ -189,7 +190,7 @@ func (w *World) credit(card int) {
 
 // restoreJournal puts an earlier journal in the place of this one.
 func (w *World) restoreJournal() {
-	w.disk, w.unshipped = w.backup.disk.Clone(), slices.Clone(w.backup.unshipped)
+	w.disk, w.unshipped, w.book = w.backup.disk.Clone(), slices.Clone(w.backup.unshipped), slices.Clone(w.backup.book)
 	w.random++
 	epoch := binary.BigEndian.AppendUint64(make(entry.Hex, 8), uint64(w.random))
 	if err := w.disk.Apply(entry.Restored{Epoch: epoch, Was: w.disk.Epoch, LastSeq: 1, Why: "torture", Lost: true}); err != nil {
@@ -215,7 +216,8 @@ func (w *World) onConfirmRestore(c topup.ConfirmRestore, how Fault) {
 	h := &w.host
 	t := &h.terminals[w.index]
 	e := topup.RestoreAnswered{OK: true, Facts: entry.RestoreConfirmed{LastSTAN: t.lastSTAN}}
-	t.batch, t.lastSTAN = t.batch+1, 0
+	t.next()
+	t.lastSTAN, t.blurred = 0, true
 	for i := range h.rewrites { // what it was working on is the host's again
 		if r := &h.rewrites[i]; r.holder == w.index {
 			f := h.fact(r.Sale)
@@ -287,7 +289,9 @@ func (w *World) refund(c topup.Send) string {
 		if t := w.truthOf(c.Duty.Sale); !p.reversed && t.loads > 0 && !t.decided {
 			w.fail(violation("4: sale %s is refunded and its value is on the card", c.Duty.Sale))
 		}
-		p.reversed = true
+		if !p.reversed {
+			p.reversed, p.refunded, p.backIn = true, true, c.Sale.RefundBatch
+		}
 		return "00"
 	}
 	return "25"

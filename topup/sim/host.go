@@ -24,7 +24,9 @@ type host struct {
 
 type terminal struct {
 	batch, lastSTAN uint32
-	top             uint32 // the highest STAN ever
+	top             uint32      // the highest STAN ever
+	batches         []hostBatch // the open one last
+	blurred         bool        // a journal was restored: the kiosk counts what it has not forgotten
 }
 
 type key struct {
@@ -37,7 +39,9 @@ type payment struct {
 	sale     entry.SaleID
 	amount   money.Fen
 	slot     entry.Slot
-	reversed bool
+	reversed bool // by a reversal or a refund
+	refunded bool
+	backIn   uint32 // batch of the refund
 }
 
 // row is one authorisation, or the void of one that never came.
@@ -57,6 +61,10 @@ type row struct {
 func (h *host) clone() host {
 	c := *h
 	c.terminals = slices.Clone(h.terminals)
+	for i := range c.terminals {
+		t := &c.terminals[i]
+		t.batches = slices.Clone(t.batches)
+	}
 	c.payments, c.early = slices.Clone(h.payments), slices.Clone(h.early)
 	c.seen, c.refused = slices.Clone(h.seen), slices.Clone(h.refused)
 	if h.used != nil {
@@ -251,6 +259,9 @@ func (w *World) reverse(c topup.Send) string {
 		return "25"
 	case slices.Contains(h.confirmed, c.Duty.Sale), h.owns(c.Duty.Sale) && !h.payments[i].reversed:
 		return "C0"
+	}
+	if h.terminals[w.index].over(k.batch) && !h.payments[i].reversed {
+		return "64" // both have counted it
 	}
 	if t := w.truthOf(c.Duty.Sale); t.loads > 0 {
 		w.fail(violation("sale %s is reversed and its value is on the card", c.Duty.Sale))

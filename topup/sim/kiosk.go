@@ -29,6 +29,8 @@ type kiosk struct {
 	store   Disk         // with Options.NewDisk
 	maybe   []entry.Body // of its append that failed
 
+	book []item // what it counts of closed sales in batches that are not settled
+
 	// With Options.Fleet.
 	unshipped []shipped
 	backup    *backup // never changed in place
@@ -49,6 +51,7 @@ func (w *World) Clone() *World {
 
 func (k kiosk) clone() kiosk {
 	k.timers, k.unshipped = slices.Clone(k.timers), slices.Clone(k.unshipped)
+	k.book = slices.Clone(k.book)
 	k.tender, k.links, k.late, k.net = slices.Clone(k.tender), slices.Clone(k.links), slices.Clone(k.late), slices.Clone(k.net)
 	for i := range k.place {
 		k.place[i].queue = slices.Clone(k.place[i].queue)

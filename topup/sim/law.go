@@ -118,6 +118,10 @@ func (w *World) stans(commands []topup.Command) {
 			n = c.STAN
 		case topup.SignOn:
 			n = c.STAN
+		case topup.Settle:
+			if !c.Repeat {
+				n = c.STAN
+			}
 		}
 		if n == 0 {
 			continue
@@ -155,6 +159,9 @@ func (w *World) prune() {
 			if _, open := k.disk.Sales[t.id]; open || k.underWay(t.id) {
 				return false
 			}
+		}
+		if !w.booked(t) {
+			return false
 		}
 		w.host.pass(t.home, t.id, nil, math.MaxUint32) // the fleet link is fast here
 		return true

@@ -14,6 +14,10 @@ func (w *World) onLink(cmd topup.Command, how Fault) {
 		w.onSend(c, how)
 	case topup.VerifyTAC:
 		w.onVerify(c, how)
+	case topup.Settle:
+		w.onSettle(c, how)
+	case topup.Upload:
+		w.onUpload(c, how)
 	case topup.ConfirmRestore:
 		w.onConfirmRestore(c, how)
 	}
@@ -43,24 +47,35 @@ func (w *World) onPay(c topup.Pay, how Fault) {
 		e.Code = "51"
 	case how == fWrongPIN:
 		e.Code = "55"
+	case how == fNewKeys:
+		e.Code = newKeys
 	default:
 		w.takes("pay", c.Batch, c.STAN, string(c.Sale))
 		e.Amount, e.Code = w.host.pay(w.index, c, how == fPartial)
 		if e.Code == "00" {
 			e.Outcome = entry.Done
 		}
+		e.Refused = how == fCardRefuses && e.Code == "00"
 		if how == fHostUnsure {
 			e = unknown
 		}
+		unknown.BadMAC = how == fBadMAC
+	}
+	if how == fAnswerLate { // nobody waits for it any more: it is only recorded
+		w.late = append(w.late, topup.AnsweredLate{STAN: c.STAN, Batch: c.Batch, Code: e.Code, Amount: e.Amount})
+		how = fAnswerLost
 	}
 	w.answered(e, unknown, how)
 }
+
+// newKeys is what a host answers that has other keys by now.
+const newKeys = "A0"
 
 // answered gives the kiosk an answer, or what it makes of one that is lost,
 // late or comes twice.
 func (w *World) answered(e, nothing topup.Event, how Fault) {
 	switch how {
-	case fAnswerLost:
+	case fAnswerLost, fBadMAC:
 		e = nothing
 	case fAnswerLate:
 		w.late = append(w.late, e)
@@ -86,6 +101,8 @@ func (w *World) onSend(c topup.Send, how Fault) {
 		e.Code = unreachable
 	case how == fHostFails:
 		e.Code = "96"
+	case how == fNewKeys:
+		e.Code = newKeys
 	case how == fHostDenies:
 		e.Code = "25"
 		w.truthOf(c.Duty.Sale).lied = true
@@ -103,9 +120,14 @@ func (w *World) arrives(cmd topup.Command) {
 	switch c := cmd.(type) {
 	case topup.Pay:
 		w.takes("pay", c.Batch, c.STAN, string(c.Sale))
-		w.host.pay(w.index, c, false)
+		amount, code := w.host.pay(w.index, c, false)
+		w.feed(topup.AnsweredLate{STAN: c.STAN, Batch: c.Batch, Code: code, Amount: amount})
 	case topup.Send:
 		w.owed(c)
+	case topup.Settle:
+		w.host.settle(w.index, c.Batch, c.Totals)
+	case topup.Upload:
+		w.upload(c.Batch)
 	}
 }
 

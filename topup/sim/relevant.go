@@ -244,7 +244,7 @@ func (w *World) overdue() bool {
 		}
 	}
 	for i, c := range w.net {
-		if q, ok := c.(topup.Send); ok && w.carriedOut(q) {
+		if w.carriedOut(c) {
 			w.net = slices.Delete(w.net, i, i+1)
 			w.arrives(c)
 			return true
@@ -273,13 +273,35 @@ func (w *World) awaits(e topup.Event) bool {
 		return may(e.Sale)
 	case topup.CounterJudged:
 		return may(e.Sale)
+	case topup.AnsweredLate:
+		return false
+	case topup.Settled:
+		return w.settling(e.Batch, false)
+	case topup.Uploaded:
+		return w.settling(e.Batch, true)
 	}
 	return true
 }
 
+// settling says whether the kiosk still waits for the end of a batch.
+func (w *World) settling(batch uint32, upload bool) bool {
+	l := &w.loop.State.Live.Settling
+	return l.Batch == batch && l.Upload == upload && w.disk.Batches[batch].Phase == topup.BatchSettling
+}
+
 // carriedOut says whether the host has done what a message asks for.
-func (w *World) carriedOut(q topup.Send) bool {
+func (w *World) carriedOut(c topup.Command) bool {
 	h := &w.host
+	switch c := c.(type) {
+	case topup.Settle:
+		return h.terminals[w.index].over(c.Batch)
+	case topup.Upload:
+		return h.terminals[w.index].over(c.Batch)
+	}
+	q, ok := c.(topup.Send)
+	if !ok {
+		return false
+	}
 	switch q.Duty.Kind {
 	case topup.Reversal:
 		k := key{w.index, q.Sale.PayBatch, q.Duty.STAN}

@@ -101,7 +101,7 @@ func newGame(p Plan, i uint64) *game {
 	g.opt.Cards = 1 + g.rng.IntN(max(p.Cards, 1))
 	g.opt.Desk, g.opt.Wide, g.opt.Faults = true, true, -1
 	g.opt.Fleet = (g.rng.IntN(3) == 0 || p.Fleet) && p.NewDisk == nil
-	g.opt.Sales, g.opt.Kiosks = 0, 1+g.rng.IntN(2)
+	g.opt.Sales, g.opt.Settles, g.opt.Kiosks = 0, -1, 1+g.rng.IntN(2)
 	if g.opt.Amounts == 0 {
 		g.opt.Amounts = 3
 	}
@@ -139,7 +139,7 @@ func (g *game) play(sales int) error {
 
 // weights say how eager each kind of action is.
 var weights = [...]int{opPresent: 30, opRemove: 4, opChoose: 60, opStop: 4, opTimer: 12, opCard: 80, opTender: 80, opLink: 60,
-	opLate: 10, opNet: 6, opUp: 30, opDesk: 3, opHeal: 20, opSync: 5, opBackup: 1, opCredit: 1}
+	opLate: 10, opNet: 6, opUp: 30, opDesk: 3, opHeal: 20, opSync: 5, opBackup: 1, opCredit: 1, opSettle: 1}
 
 // worldWeights say how often each of those strikes that need no command.
 var worldWeights = [faultCount]int{fCrash: 24, fNetworkDown: 8, fBatchClosed: 4, fLoadElsewhere: 24, fRide: 24, fLogLost: 16, fCardDies: 4,
@@ -206,7 +206,7 @@ func (g *game) weight(a Action) int {
 		return 2
 	case a.Op == opTimer:
 		switch name := g.w.timers[a.Arg].name; {
-		case name == "idle", strings.HasPrefix(name, "offer:"):
+		case name == "idle", strings.HasPrefix(name, "offer:"), strings.HasPrefix(name, "patience:"):
 			return 1
 		}
 	}

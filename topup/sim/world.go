@@ -21,6 +21,7 @@ type Options struct {
 	Allowed Faults                         // which; nil: all
 	Desk    bool                           // a cashier's reader too
 	Amounts int                            // different amounts, 1 to 3
+	Settles int                            // how often batches may be closed; -1: no bound
 	Variety uint64                         // which kinds of cards: bits of what each does
 	Heard   func(kiosk int, e topup.Event) // is told of every event, for tests; nil: nobody
 	Purse   Purse                          // runs the family's real code; nil: cards are modelled by command
@@ -53,6 +54,7 @@ type World struct {
 	nextID  int
 
 	chosen   int // sales that got as far as an amount
+	asked    int // batches that were closed
 	faults   int // that may still strike; negative: no bound
 	draining bool
 	struck   *Counts
@@ -88,6 +90,7 @@ type truth struct {
 	loaded  string // random of the attempt that was written
 	spoiled bool   // somebody else used the card, or it fails now: evidence may be gone
 	lied    bool   // the host contradicted itself
+	long    bool   // its reversal was owed for so long that people know
 	decided bool   // by two people
 	home    int    // the kiosk that opened it; -1: paid elsewhere
 }
@@ -106,6 +109,9 @@ func New(o *Options) *World {
 		w.cards = append(w.cards, newCard(i, o.Variety>>(5*i), o.Purse != nil))
 	}
 	rules := topup.DefaultRules()
+	if o.Settles == 0 && o.Brisk {
+		rules.PatienceMS = 0 // only a settlement ends such a reversal
+	}
 	if o.Fleet {
 		rules.HandOverMS = 1
 		w.host.used = map[stage]string{}
@@ -113,7 +119,7 @@ func New(o *Options) *World {
 	core := &topup.Core{Rules: rules, Judges: map[string]topup.Judge{family: o.Judge}}
 	w.host.terminals = make([]terminal, max(o.Kiosks, 1))
 	for i := range w.host.terminals {
-		w.host.terminals[i].batch = 1
+		w.host.terminals[i].next()
 		k := kiosk{index: i, up: true, disk: topup.New().Durable, loop: topup.Loop{Core: core, State: topup.New()}}
 		k.place[0].card, k.place[1].card = -1, -1
 		if o.NewDisk != nil {
@@ -154,6 +160,7 @@ func (j *journal) Append(bodies ...entry.Body) error {
 			if w.opt.Fleet {
 				w.toShip(b)
 			}
+			w.heeds(b)
 			if err := w.disk.Apply(b); err != nil {
 				return violation("the journal would not replay: %v", err)
 			}
@@ -179,6 +186,9 @@ func (w *World) feed(ev topup.Event) {
 		w.opt.Heard(w.index, ev)
 	}
 	w.loop.Journal = &journal{w}
+	if late, ok := ev.(topup.AnsweredLate); ok {
+		defer w.unmoved(late)()
+	}
 	var fresh []topup.Command
 	err := w.loop.Take(ev, nil, func(c topup.Command) { fresh = append(fresh, c); w.accept(c) })
 	switch {
@@ -224,6 +234,16 @@ func (w *World) accept(c topup.Command) {
 		w.tender = nil
 	case topup.TakeTender, topup.RetryPIN:
 		w.tender = append(w.tender, c)
+	case topup.Pay:
+		if b := w.disk.Batches[c.Batch]; b.Phase != topup.BatchOpen || c.Batch == w.disk.LastSettled {
+			w.fail(violation("a payment of sale %s goes out in batch %d, which is closing or settled", c.Sale, c.Batch))
+		}
+		w.links = append(w.links, c)
+	case topup.Settle:
+		if b := w.disk.Batches[c.Batch]; b.Phase != topup.BatchSettling || b.STAN != c.STAN || b.Totals != c.Totals {
+			w.fail(violation("1: totals of batch %d go out, and the journal has not announced them", c.Batch))
+		}
+		w.links = append(w.links, c)
 	case topup.Send:
 		if s := w.disk.Sales[c.Duty.Sale]; c.Duty.Kind == topup.Reversal && !s.OweReversal {
 			w.fail(violation("1: a reversal of sale %s goes out and the journal does not owe it", c.Duty.Sale))
