@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 
 	"buka/internal/money"
 	"buka/internal/pin"
+	"buka/kiosk/risk"
 )
 
 // Example is a configuration file with every key, its default and its meaning.
@@ -80,13 +82,16 @@ type Config struct {
 		PadPrompts   bool       `toml:"pad_prompts"`
 		EntryTimeout Duration   `toml:"entry_timeout"`
 	} `toml:"pinpad"`
-	Printer Printer `toml:"printer"`
-	Switch  struct {
-		Address  string   `toml:"address"`
-		Terminal string   `toml:"terminal"`
-		Merchant string   `toml:"merchant"`
-		Timeout  Duration `toml:"timeout"`
-	} `toml:"switch"`
+	Printer   Printer   `toml:"printer"`
+	Switch    Switch    `toml:"switch"`
+	Authority Authority `toml:"authority"`
+	BankCard  struct {
+		NoPIN  Amount `toml:"no_pin"`
+		CAKeys string `toml:"ca_keys"`
+	} `toml:"bank_card"`
+	Risk struct {
+		Rules []risk.Rule `toml:"rules"`
+	} `toml:"risk"`
 	Fleet struct {
 		URL       string   `toml:"url"`
 		Password  string   `toml:"password"`
@@ -141,7 +146,10 @@ func Default() Config {
 	c.PINPad.Baud, c.PINPad.Mode, c.PINPad.EntryTimeout = 9600, "8N1", Duration(time.Minute)
 	c.PINPad.Packet = "Z60"
 	c.Printer = defaultPrinter()
-	c.Switch.Timeout = Duration(10 * time.Second)
+	c.Switch.Timeout, c.Switch.Spec, c.Switch.MAC = Duration(10*time.Second), "unionpay", "none"
+	c.Switch.Settle = At(23*time.Hour + 30*time.Minute)
+	c.Authority.Spec, c.Authority.MAC = "unionpay", "none"
+	c.Risk.Rules = slices.Clone(risk.Shipped)
 	c.Fleet.Heartbeat = Duration(5 * time.Second)
 	c.Journal.BackupEvery, c.Journal.BackupKeep = Duration(6*time.Hour), 8
 	c.Journal.VerifyEvery, c.Journal.ArchiveAfter, c.Journal.ArchiveKeep = Duration(24*time.Hour), Duration(30*24*time.Hour), 50_000
@@ -240,6 +248,15 @@ func (c *Config) check() *Error {
 	}
 	if bad := c.checkJournal(); bad != nil {
 		return bad
+	}
+	if bad := c.checkLinks(); bad != nil {
+		return bad
+	}
+	if c.BankCard.NoPIN < 0 {
+		return bad("bank_card.no_pin", "an amount is wanted; 0.00: a PIN for every payment")
+	}
+	if _, err := risk.Compile(c.Risk.Rules); err != nil {
+		return bad("risk.rules", "%v", err)
 	}
 	for key, expr := range map[string]string{"readers.transit": c.Readers.Transit, "readers.bank": c.Readers.Bank, "readers.desk": c.Readers.Desk} {
 		if expr == "" && key != "readers.desk" {
