@@ -37,6 +37,8 @@ type (
 	RewritesKnown struct{ Open []Remote }
 	// SignOnFailed: it is tried again.
 	SignOnFailed struct{}
+	// SignOnAsked: a host wants a new sign-on, for new working keys.
+	SignOnAsked struct{}
 	// LinkChanged: the switch link is up when a request was just answered.
 	LinkChanged struct{ Up bool }
 	// DeviceChanged: a reader or peripheral came or went. Names: transit,
@@ -215,6 +217,7 @@ func (SignOnFailed) event()    {}
 func (RestoreAnswered) event() {}
 func (RewritesKnown) event()   {}
 func (LinkChanged) event()     {}
+func (SignOnAsked) event()     {}
 func (DeviceChanged) event()   {}
 func (TimerFired) event()      {}
 func (CardPresented) event()   {}

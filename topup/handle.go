@@ -18,6 +18,8 @@ func (st *step) handle(ev Event) {
 		st.restoreAnswered(e)
 	case RewritesKnown:
 		st.rewritesKnown(e)
+	case SignOnAsked:
+		st.signOnAgain()
 	case LinkChanged:
 		st.linkChanged(e)
 	case DeviceChanged:

@@ -155,10 +155,7 @@ var recorded = map[string]bool{"00": true, "63": true, "25": true, "12": true}
 func (st *step) outOfStep(code string) bool {
 	switch st.core.means(code).Action {
 	case answers.SignOn:
-		if st.Live.SignedOn {
-			st.Live.SignedOn = false
-			st.do(SignOn{STAN: st.stan()})
-		}
+		st.signOnAgain()
 		return true
 	case answers.OutOfService:
 		st.Live.SignedOn, st.Live.OutOfService = false, true
@@ -166,6 +163,14 @@ func (st *step) outOfStep(code string) bool {
 		return true
 	}
 	return false
+}
+
+// signOnAgain asks once, however often the host says so.
+func (st *step) signOnAgain() {
+	if st.Live.SignedOn {
+		st.Live.SignedOn = false
+		st.do(SignOn{STAN: st.stan()})
+	}
 }
 
 // outOfServiceMS is how long the terminal waits before it asks a host that takes
