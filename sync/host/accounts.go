@@ -21,9 +21,10 @@ var ErrNoAccount = errors.New("host: no account with this number")
 // Account is a bank card for demo and scenarios.
 type Account struct {
 	PAN     string
-	PIN     string // 4 to 12 digits
-	Expiry  string // YYMM; the card is good to the end of the month
-	Funds   money.Fen
+	PIN     string    // 4 to 12 digits
+	Expiry  string    // YYMM; the card is good to the end of the month
+	Funds   money.Fen // what may be spent; of a credit account what is left of its limit
+	Credit  bool
 	Blocked bool
 }
 
@@ -64,10 +65,10 @@ func (h *Host) PutAccount(ctx context.Context, a Account) error {
 	salt := make([]byte, 16)
 	rand.Read(salt)
 	return h.Write(ctx, func(tx *sql.Tx) error {
-		_, err := tx.ExecContext(ctx, `INSERT INTO accounts (pan_hash, pan_masked, salt, pin_hash, expiry, funds, tries_left, blocked)
-			VALUES (?,?,?,?,?,?,?,?) ON CONFLICT (pan_hash) DO UPDATE SET salt = excluded.salt, pin_hash = excluded.pin_hash,
-			expiry = excluded.expiry, funds = excluded.funds, tries_left = excluded.tries_left, blocked = excluded.blocked`,
-			h.panHash(a.PAN), MaskPAN(a.PAN), salt, h.pinHash(salt, p), a.Expiry, int64(a.Funds), maxTries, a.Blocked)
+		_, err := tx.ExecContext(ctx, `INSERT INTO accounts (pan_hash, pan_masked, salt, pin_hash, expiry, funds, tries_left, blocked, credit)
+			VALUES (?,?,?,?,?,?,?,?,?) ON CONFLICT (pan_hash) DO UPDATE SET salt = excluded.salt, pin_hash = excluded.pin_hash,
+			expiry = excluded.expiry, funds = excluded.funds, tries_left = excluded.tries_left, blocked = excluded.blocked, credit = excluded.credit`,
+			h.panHash(a.PAN), MaskPAN(a.PAN), salt, h.pinHash(salt, p), a.Expiry, int64(a.Funds), maxTries, a.Blocked, a.Credit)
 		return err
 	})
 }

@@ -67,6 +67,17 @@ func (w *world) connectMAC(p *macPad) *switchlink.Client {
 	return c
 }
 
+// restartMAC restarts the host, and connects to the new one.
+func (w *world) restartMAC(p *macPad) {
+	w.Helper()
+	w.client.Close()
+	if err := w.host.Close(); err != nil {
+		w.Fatal(err)
+	}
+	w.openHost("")
+	w.client = w.connectMAC(p)
+}
+
 func unhex(t *testing.T, s string) []byte {
 	t.Helper()
 	b, err := hex.DecodeString(strings.ReplaceAll(s, " ", ""))
@@ -219,8 +230,7 @@ func TestRequireNewKeys(t *testing.T) {
 		w.pay(two, "A0")
 		w.reverse(one, "A0") // and is owed still
 		w.charged(10_00)
-		w.host.Close()
-		w.openHost(w.host.SwitchAddr()) // the demand survives the host
+		w.restartMAC(p) // the demand survives the host
 	}
 	w.signOnKeys(w.client, p, mac.X919)
 	w.reverse(one, "00")
@@ -234,15 +244,12 @@ func TestRequireNewKeys(t *testing.T) {
 // TestKeysSurvive a restart of the host, but not another master key.
 func TestKeysSurvive(t *testing.T) {
 	w, p := macWorld(t, mac.UnionPayECB, nil)
-	listen := w.host.SwitchAddr()
-	w.host.Close()
-	w.openHost(listen)
+	w.restartMAC(p)
 	w.pay(w.payment(saleID(1), 10_00, testPIN), "00")
-	w.host.Close()
 	w.change = func(c *Config) {
 		c.MAC, c.TMKs = mac.UnionPayECB, map[string]pin.SecretKey{testMerchant + "/" + testTerminal: mustKey(pin.TDES2, "70F2A84CCBC2AE8625CBB0F2C22AB923")}
 	}
-	w.openHost(listen)
+	w.restartMAC(p)
 	if got, err := w.client.Pay(w.ctx(), w.payment(saleID(2), 10_00, testPIN)); err == nil && got.Code != "A0" {
 		t.Errorf("under a master key of before: %+v", got)
 	}

@@ -3,15 +3,12 @@ package main
 import (
 	"bytes"
 	_ "embed"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 
 	"github.com/pelletier/go-toml/v2"
 
-	"buka/internal/money"
 	"buka/sync/host"
 )
 
@@ -20,21 +17,36 @@ var example []byte
 
 // Config of the host, as in config.toml.
 type Config struct {
-	Data       string            `toml:"data"`
-	Listen     string            `toml:"listen"`
-	Hosts      []string          `toml:"hosts"`
-	Switch     string            `toml:"switch"`
-	Fleet      string            `toml:"fleet"`
-	MaxBalance string            `toml:"max_balance"`
-	Kiosks     map[string]string `toml:"kiosks"`
-	Keys       struct {
-		BDK  string `toml:"bdk"`
-		Load string `toml:"load"`
-		TAC  string `toml:"tac"`
+	Data        string   `toml:"data"`
+	Listen      string   `toml:"listen"`
+	Hosts       []string `toml:"hosts"`
+	Switch      string   `toml:"switch"`
+	Authority   string   `toml:"authority"`
+	Spec        string   `toml:"spec"`
+	MAC         string   `toml:"mac"`
+	WorkingKeys bool     `toml:"working_keys"`
+	Fleet       string   `toml:"fleet"`
+	MaxBalance  string   `toml:"max_balance"`
+	RequireChip bool     `toml:"require_chip"`
+	NoPINLimit  string   `toml:"no_pin_limit"`
+	BINs        []string `toml:"bins"`
+	TLS         struct {
+		Cert     string `toml:"cert"`
+		Key      string `toml:"key"`
+		ClientCA string `toml:"client_ca"`
+	} `toml:"tls"`
+	Kiosks map[string]string `toml:"kiosks"`
+	Keys   struct {
+		BDK    string `toml:"bdk"`
+		AESBDK string `toml:"aes_bdk"`
+		TMK    string `toml:"tmk"`
+		Chip   string `toml:"chip"`
+		Load   string `toml:"load"`
+		TAC    string `toml:"tac"`
 	} `toml:"keys"`
+	Terminals map[string]string `toml:"terminals"`
 
-	keys  host.Keys
-	limit money.Fen
+	made host.Config // what the above comes to
 }
 
 const maxConfig = 1 << 20
@@ -52,7 +64,8 @@ func loadConfig(path string) (Config, error) {
 }
 
 func parseConfig(data []byte) (Config, error) {
-	c := Config{Data: "host-data", Listen: "127.0.0.1:8090", Switch: "127.0.0.1:5000", Fleet: "127.0.0.1:4222", MaxBalance: "1000.00"}
+	c := Config{Data: "host-data", Listen: "127.0.0.1:8090", Switch: "127.0.0.1:5000", Fleet: "127.0.0.1:4222",
+		MaxBalance: "1000.00", Spec: "unionpay", MAC: "none", NoPINLimit: "0.00"}
 	if len(data) > maxConfig {
 		return c, errors.New("too large for a configuration")
 	}
@@ -69,37 +82,12 @@ func parseConfig(data []byte) (Config, error) {
 	case err != nil:
 		return c, err
 	}
-	if c.limit, err = money.Parse(c.MaxBalance); err != nil {
-		return c, fmt.Errorf("max_balance: %w", err)
-	}
-	for id, password := range c.Kiosks {
-		if password == "" {
-			return c, fmt.Errorf("kiosks.%s: a password is wanted", id)
+	c.made, err = c.host()
+	var value *badValue
+	if errors.As(err, &value) {
+		if row := lineOf(data, value.table, value.key); row > 0 {
+			err = fmt.Errorf("line %d: %w", row, err)
 		}
 	}
-	c.keys = host.DefaultKeys()
-	for name, k := range map[string]struct {
-		text string
-		to   []byte
-	}{"bdk": {c.Keys.BDK, c.keys.BDK[:]}, "load": {c.Keys.Load, c.keys.Load[:]}, "tac": {c.Keys.TAC, c.keys.TAC[:]}} {
-		if k.text == "" {
-			continue
-		}
-		b, err := hex.DecodeString(k.text)
-		if err != nil || len(b) != 16 {
-			return c, fmt.Errorf("keys.%s: 32 hex digits are wanted", name)
-		}
-		copy(k.to, b)
-	}
-	return c, nil
-}
-
-// testKeys says that at least one key is the published one.
-func (c Config) testKeys() bool {
-	d := host.DefaultKeys()
-	return c.keys.BDK == d.BDK || c.keys.Load == d.Load || c.keys.TAC == d.TAC
-}
-
-func (c Config) host(log *slog.Logger) host.Config {
-	return host.Config{Dir: c.Data, Keys: c.keys, Listen: c.Switch, Logger: log, MaxBalance: c.limit}
+	return c, err
 }

@@ -56,10 +56,12 @@ func runCommand() *cobra.Command {
 
 func run(ctx context.Context, out io.Writer, cfg Config) (err error) {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if cfg.testKeys() {
-		log.Warn("published TEST keys are in use: everybody knows them; set [keys] before real cards or PIN pads meet this host")
+	if names := cfg.testKeys(); len(names) > 0 {
+		log.Warn("published TEST keys are in use: everybody knows them; set [keys] before real cards or PIN pads meet this host", "keys", names)
 	}
-	h, err := host.Open(ctx, cfg.host(log))
+	hc := cfg.made
+	hc.Logger = log
+	h, err := host.Open(ctx, hc)
 	if err != nil {
 		return err
 	}
@@ -83,7 +85,7 @@ func run(ctx context.Context, out io.Writer, cfg Config) (err error) {
 	if err != nil {
 		return fmt.Errorf("pages: %w (listen in the configuration)", err)
 	}
-	fmt.Fprintf(out, "host: operator http://%s/operator, switch %s, fleet %s\n", ln.Addr(), h.SwitchAddr(), side.Addr())
+	fmt.Fprintf(out, "host: operator http://%s/operator, switch %s, authority %s, fleet %s\n", ln.Addr(), h.SwitchAddr(), h.AuthorityAddr(), side.Addr())
 	login.PrintFirst(out, "operator", first)
 	return ui.Serve(ctx, ln, pages)
 }
@@ -104,6 +106,7 @@ func configCommand() *cobra.Command {
 // standard input, so that they are in no shell history and no process list.
 func accountCommand() *cobra.Command {
 	var file, expiry, funds string
+	var credit bool
 	c := &cobra.Command{
 		Use: "account --config FILE --expiry YYMM --funds AMOUNT", Args: cobra.NoArgs,
 		Short: "open an account; a line \"PAN PIN\" is read from standard input",
@@ -121,14 +124,14 @@ func accountCommand() *cobra.Command {
 			if len(words) != 2 {
 				return errors.Join(errors.New("one line with PAN and PIN is wanted"), err)
 			}
-			hc := cfg.host(slog.New(slog.DiscardHandler))
-			hc.Listen = "127.0.0.1:0"
+			hc := cfg.made
+			hc.Listen, hc.Authority, hc.TLS = "127.0.0.1:0", "", nil
 			h, err := host.Open(cmd.Context(), hc)
 			if err != nil {
 				return err
 			}
 			defer h.Close()
-			err = h.PutAccount(cmd.Context(), host.Account{PAN: words[0], PIN: words[1], Expiry: expiry, Funds: amount})
+			err = h.PutAccount(cmd.Context(), host.Account{PAN: words[0], PIN: words[1], Expiry: expiry, Funds: amount, Credit: credit})
 			if err == nil {
 				fmt.Fprintf(cmd.OutOrStdout(), "account %s is open with %s\n", host.MaskPAN(words[0]), amount)
 			}
@@ -137,7 +140,8 @@ func accountCommand() *cobra.Command {
 	}
 	c.Flags().StringVar(&file, "config", "", "configuration file")
 	c.Flags().StringVar(&expiry, "expiry", "9912", "of the card, YYMM")
-	c.Flags().StringVar(&funds, "funds", "", "in yuan")
+	c.Flags().StringVar(&funds, "funds", "", "in yuan; of a credit account what is left of its limit")
+	c.Flags().BoolVar(&credit, "credit", false, "a credit account")
 	_ = c.MarkFlagRequired("config")
 	_ = c.MarkFlagRequired("funds")
 	return c
