@@ -42,9 +42,13 @@ func batchState(ctx context.Context, tx *sql.Tx, merchant, terminal string, batc
 	return state, nil
 }
 
-// settled says that a terminal has told the totals of a batch: no money moves
-// under it any more, but by a refund in a later one.
+// settled says that a terminal has told the totals of a batch: nothing new begins
+// in it.
 func settled(state string) bool { return state != "" && state != BatchOpen }
+
+// closed says that both sides have counted what is in a batch: only a refund, in
+// a later one, gives money of it back.
+func closed(state string) bool { return state == BatchBalanced || state == BatchDiffers }
 
 // openBatch writes down that a terminal's batch is open.
 func (h *Host) openBatch(ctx context.Context, tx *sql.Tx, merchant, terminal string) error {

@@ -14,19 +14,20 @@ import (
 	"testing"
 	"time"
 
+	"buka/internal/entry"
 	"buka/sync/switchlink"
 )
 
 const childDir = "BUKA_TEST_HOST_DIR"
 
 // TestMain is a host of its own when it is told so: one that commits payments,
-// authorisations and reversals and never comes to answer them.
+// authorisations, reversals and settlements and never comes to answer them.
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(childDir); dir != "" {
 		h, err := Open(context.Background(), Config{Dir: dir, Clock: func() time.Time { return clockAt },
 			Gate: func(r *switchlink.Request) Action {
 				switch r.Kind {
-				case switchlink.KindPay, switchlink.KindAuthorise, switchlink.KindReverse:
+				case switchlink.KindPay, switchlink.KindAuthorise, switchlink.KindReverse, switchlink.KindSettle, switchlink.KindUpload:
 					return Action{Delay: time.Hour}
 				}
 				return Action{}
@@ -89,6 +90,7 @@ func TestKilledBetweenCommitAndAnswer(t *testing.T) {
 	p := w.payment(saleID(1), 20_00, testPIN)
 	a := attempt(testNumber, 2, 10_00, 20_00, 1)
 	q := w.query(saleID(1), a)
+	told := switchlink.Settlement{STAN: w.next(), Batch: w.batch, Totals: entry.Totals{Debit: 20_00, Debits: 1}} // but it was reversed
 	steps := []struct {
 		table string
 		ask   func(context.Context) (any, error)
@@ -96,6 +98,10 @@ func TestKilledBetweenCommitAndAnswer(t *testing.T) {
 		{"payments", func(ctx context.Context) (any, error) { return client.Pay(ctx, anew(p)) }},
 		{"ledger", func(ctx context.Context) (any, error) { return client.AuthoriseLoad(ctx, q) }},
 		{"reversals", func(ctx context.Context) (any, error) { return client.Reverse(ctx, reversalOf(p)) }},
+		{"batches WHERE state = 'uploading'", func(ctx context.Context) (any, error) { return client.Settle(ctx, told) }},
+		{"differences", func(ctx context.Context) (any, error) {
+			return client.Upload(ctx, switchlink.Upload{STAN: told.STAN, Batch: w.batch, Index: 1, Last: true, Sale: p.Sale, OrigSTAN: p.STAN, Amount: p.Amount})
+		}},
 	}
 	for _, step := range steps {
 		w.host.Close()
@@ -133,6 +139,9 @@ func TestKilledBetweenCommitAndAnswer(t *testing.T) {
 		}
 	}
 	w.charged(0)
+	if b := w.theBatch(w.batch); b.State != BatchDiffers || len(b.Differs) != 1 || b.Differs[0] != (entry.Difference{Sale: p.Sale, STAN: p.STAN, Kiosk: 20_00}) {
+		t.Errorf("%+v", b)
+	}
 }
 
 // again asks until the request could be sent.

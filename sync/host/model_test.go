@@ -1,6 +1,8 @@
 package host
 
 import (
+	"database/sql"
+	"fmt"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -21,7 +23,10 @@ type modelWorld struct {
 	given   []given // authorised once, by either
 	payment []switchlink.Payment
 	random  uint32
-	counts  map[string]int
+	// reversed holds the first answer to each reversal, by batch and STAN; STANs
+	// are the world's, so no two kiosks share one.
+	reversed map[[2]uint32]string
+	counts   map[string]int
 }
 
 type modelKiosk struct {
@@ -41,7 +46,7 @@ type given struct {
 // both, and both must answer alike.
 func TestTheModelHost(t *testing.T) {
 	for seed := range uint64(4) {
-		m := &modelWorld{world: newWorld(t, nil), model: sim.NewAuthority(2), rng: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int{}}
+		m := &modelWorld{world: newWorld(t, nil), model: sim.NewAuthority(2), rng: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int{}, reversed: map[[2]uint32]string{}}
 		m.kiosks[0] = modelKiosk{m.client, m.batch}
 		second := m.connect("BUKA0002", 10*time.Second)
 		t.Cleanup(func() { second.Close() })
@@ -53,7 +58,7 @@ func TestTheModelHost(t *testing.T) {
 		if err := m.host.PutAccount(m.ctx(), Account{PAN: testPAN, PIN: testPIN, Expiry: "3012", Funds: 90_000_00}); err != nil {
 			t.Fatal(err)
 		}
-		for range 120 {
+		for range 160 {
 			m.one()
 		}
 		for sale := range 4 {
@@ -105,6 +110,8 @@ func (m *modelWorld) one() {
 		m.verifies(k, m.given[m.rng.IntN(len(m.given))])
 	case n == 18 && m.rng.IntN(4) == 0:
 		m.closes(k)
+	case n == 19 && m.rng.IntN(2) == 0:
+		m.settlesBatch(k)
 	}
 }
 
@@ -143,6 +150,12 @@ func (m *modelWorld) reverses(i int) {
 		p.STAN = m.next()
 	}
 	real := code(m.kiosks[k].client.Reverse(m.ctx(), reversalOf(p)))
+	key := [2]uint32{p.Batch, p.STAN}
+	if first, again := m.reversed[key]; again { // the stored answer, whatever has happened since
+		m.same("reverse again", real, first)
+		return
+	}
+	m.reversed[key] = real
 	want := m.model.Send(k, topup.Send{Duty: topup.Duty{Kind: topup.Reversal, Sale: p.Sale, STAN: p.STAN}, Sale: topup.Sale{ID: p.Sale, PayBatch: p.Batch}})
 	m.same("reverse", real, want)
 }
@@ -205,6 +218,38 @@ func (m *modelWorld) verifies(k int, g given) {
 		m.Fatalf("counter: %+v, %v; the model says %+v", c, err, model)
 	}
 	m.counts["verify"]++
+}
+
+// settlesBatch tells the host's own totals of a batch, or of an older one wrong
+// ones: the model must count alike.
+func (m *modelWorld) settlesBatch(k int) {
+	m.Helper()
+	open := m.kiosks[k].batch
+	batch, terminal := 1+m.rng.Uint32N(open), []string{testTerminal, "BUKA0002"}[k]
+	var t entry.Totals
+	if err := m.host.Write(m.ctx(), func(tx *sql.Tx) (err error) {
+		t, err = hostTotals(m.ctx(), tx, testMerchant, terminal, batch)
+		return err
+	}); err != nil {
+		m.Fatal(err)
+	}
+	if batch < open && m.rng.IntN(3) == 0 {
+		t.Debits++
+	}
+	got, err := m.kiosks[k].client.Settle(m.ctx(), switchlink.Settlement{STAN: m.next(), Batch: batch, Totals: t})
+	if want := m.model.Settle(k, batch, t); err != nil || got.Code != "00" || got.Balanced != want {
+		m.Fatalf("batch %d of %d, %+v: %+v, %v; the model says %v", batch, open, t, got, err, want)
+	}
+	m.counts[fmt.Sprint("settle ", got.Balanced)]++
+	s, err := m.kiosks[k].client.SignOn(m.ctx(), m.next())
+	next := open
+	if batch == open {
+		next++
+	}
+	if err != nil || s.Batch != next {
+		m.Fatalf("batch %d after %d of %d: %v", s.Batch, batch, open, err)
+	}
+	m.kiosks[k].batch = next
 }
 
 func (m *modelWorld) closes(k int) {

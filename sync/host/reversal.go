@@ -10,7 +10,7 @@ import (
 	"buka/sync/switchlink"
 )
 
-// reverse gives a payment back, once, unless its batch is settled. What comes before its payment is
+// reverse gives a payment back, once, unless its batch is closed. What comes before its payment is
 // remembered and answered 25: the payment is declined if it still comes.
 func (h *Host) reverse(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (switchlink.Response, error) {
 	a := h.plain(switchlink.CodeApproved)
@@ -28,7 +28,7 @@ func (h *Host) reverse(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (
 	}
 	if p != nil {
 		a.RRN = p.rrn
-		if a.Code == switchlink.CodeApproved && p.stands() && settled(state) {
+		if a.Code == switchlink.CodeApproved && p.stands() && closed(state) {
 			a.Code = switchlink.CodeOtherAmount // both sides have counted it: only a refund gives it back now
 		}
 		if a.Code == switchlink.CodeApproved && p.stands() {

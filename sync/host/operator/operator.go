@@ -149,8 +149,11 @@ func kiosk(k fleetside.Kiosk) ui.Kiosk {
 	out.Recovering, out.Kept = k.Recovering != "", kept(k.Kept)
 	for _, d := range k.Devices {
 		state := "ok"
-		if !d.OK {
+		switch {
+		case !d.OK:
 			state = "down"
+		case d.Code != "": // it works, and will not for long
+			state = "degraded"
 		}
 		var since time.Time // unknown: nothing has happened to it yet
 		if d.SinceMS > 0 {
