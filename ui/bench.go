@@ -29,6 +29,7 @@ var benchActions = map[string][]string{
 	"network": {"link", "to"},
 	"host":    {"behaviour", "arg"},
 	"power":   {"to"},
+	"printer": {"to"},
 }
 
 type benchView struct {
@@ -44,7 +45,7 @@ func (p *benchPage) Frame(view string) hub.Frame {
 	v := benchView{BenchState: s, Keys: []string{"1", "2", "3", "4", "5", "6", "7", "8", "9", "cancel", "0", "enter"}}
 	code, _ := splitView(view)
 	f := hub.Frame{Root: map[string]string{"data-power": onOff(!s.PowerOn, "off")}}
-	for _, id := range []string{"bench-cards", "bench-pad", "bench-world", "bench-readers", "bench-journal"} {
+	for _, id := range []string{"bench-cards", "bench-pad", "bench-printer", "bench-world", "bench-readers", "bench-journal"} {
 		f.Fragments = append(f.Fragments, p.theme.fragment(code, id, id, v, p.log.Error))
 	}
 	return f

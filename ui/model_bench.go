@@ -21,6 +21,7 @@ type BenchState struct {
 	Bank     []BenchBank
 	Readers  []BenchReader
 	Pad      BenchPad
+	Printer  *BenchPrinter // nil: there is none
 	SwitchUp bool
 	FleetUp  bool
 	Host     BenchHost
@@ -94,7 +95,34 @@ type JournalLine struct {
 //	network link=both|switch|fleet to=up|down
 //	host    behaviour=… arg=…
 //	power   to=cut|on
+//	printer to=paper|low|out|jam|free|open|closed|unplug|plug
 type BenchAction struct {
 	Name string
 	Args map[string]string
+}
+
+// BenchPrinter is the virtual receipt printer.
+type BenchPrinter struct {
+	Port     string
+	Plugged  bool
+	PaperLow bool
+	PaperOut bool
+	Open     bool // its cover
+	Jam      bool // the cutter is stuck
+	Lines    int  // printed and not cut off
+	Slips    []BenchSlip
+}
+
+// BenchSlip is a piece of paper that came out; newest first. A Bench that has
+// any is a BenchPictures too.
+type BenchSlip struct {
+	Number uint64
+	At     time.Time
+	Text   string // for those who cannot see the picture
+}
+
+// BenchPictures is a Bench that keeps its slips as pictures.
+type BenchPictures interface {
+	// SlipPicture is an SVG; an error for one that is not kept.
+	SlipPicture(number uint64) ([]byte, error)
 }

@@ -44,10 +44,12 @@ func NewServer(o Options) (*Server, error) {
 	if o.Passenger != nil {
 		s.open("/{$}", "/ws", "passenger", &passengerPage{src: o.Passenger, theme: t, kiosk: o.Kiosk, place: o.Place, log: s.log}, nil, hub.Options{})
 		s.mux.HandleFunc("GET /claim.png", s.claim)
+		s.mux.HandleFunc("GET /slip.png", s.slip)
 	} else {
 		s.mux.HandleFunc("GET /{$}", s.home)
 	}
 	if o.Bench != nil {
+		s.mux.HandleFunc("GET /bench/slip.svg", s.benchSlip)
 		s.page("bench", &benchPage{src: o.Bench, theme: t, log: s.log}, nil, hub.Options{})
 	}
 	if o.Desk != nil {

@@ -32,6 +32,7 @@ func (b bench) State() ui.BenchState {
 		Host: ui.BenchHost{Behaviour: b.behaviour(), Arg: b.argument()},
 	}
 	b.cards(&st)
+	st.Printer = b.benchPrinter()
 	for i := range st.Bank {
 		st.Bank[i].Funds = b.funds(st.Bank[i].Name)
 	}
@@ -177,6 +178,8 @@ func (b bench) Do(a ui.BenchAction) error {
 		return b.Network(arg("link"), arg("to") == "up")
 	case "host":
 		return b.behave(arg("behaviour"), arg("arg"))
+	case "printer":
+		return b.Printing(arg("to"))
 	case "power":
 		if arg("to") == "on" {
 			return behind(func(context.Context) error { return b.PowerOn() })

@@ -22,6 +22,7 @@ import (
 	"buka/internal/pin"
 	"buka/kiosk/config"
 	"buka/kiosk/device/virtualpad"
+	"buka/kiosk/device/virtualprinter"
 	"buka/kiosk/station"
 	"buka/sync/host"
 	"buka/sync/host/fleetside"
@@ -62,6 +63,7 @@ type Lab struct {
 	toSwitch, toFleet *cable
 	Faults            host.Faults
 	pad               *virtualpad.Pad
+	printer           *virtualprinter.Printer
 	stopPCSCD         func()
 	deskReader        string
 	deskPort          int
@@ -134,6 +136,9 @@ func (l *Lab) open(ctx context.Context) error {
 		return err
 	}
 	if err := l.openPad(); err != nil {
+		return err
+	}
+	if err := l.openPrinter(); err != nil {
 		return err
 	}
 	if l.opts.Reader != "pcsc" {
@@ -270,6 +275,7 @@ func (l *Lab) Config() config.Config {
 	c.Purse.Terminal = "112233445566"
 	c.Purse.PINs = []string{"123456"}
 	c.PINPad.Port = l.pad.SlavePath()
+	c.Printer.Port, c.Printer.Baud = l.printer.Path(), printerBaud
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c.Switch.Address, c.Switch.Terminal, c.Switch.Merchant = l.listen.swtch, "00000001", "000000000000001"
@@ -350,6 +356,9 @@ func (l *Lab) Close() error {
 	}
 	if l.pad != nil {
 		errs = append(errs, l.pad.Close())
+	}
+	if l.printer != nil {
+		errs = append(errs, l.printer.Close())
 	}
 	l.stopPCSCD()
 	return errors.Join(errs...)

@@ -85,6 +85,7 @@ func (s *Station) deskState(state topup.State) ui.DeskState {
 		st.Card = deskCard(state, c)
 	}
 	st.Result = deskResult(state, c)
+	st.Slip = s.slips.lastSlip()
 	return st
 }
 

@@ -17,6 +17,7 @@ import (
 type journal struct {
 	*store.Store
 	grown func()
+	wrote func(entry.Body, uint64) // each entry, durable; nil: nobody listens
 
 	mu     sync.Mutex
 	opened map[entry.SaleID]time.Time
@@ -34,6 +35,9 @@ func (j *journal) Append(bodies ...entry.Body) error {
 	entries, err := j.Store.Append(bodies...)
 	for i, e := range entries {
 		j.note(e, bodies[i])
+		if j.wrote != nil {
+			j.wrote(bodies[i], e.Seq)
+		}
 	}
 	j.grown()
 	return err

@@ -167,6 +167,9 @@ func (s *Station) show(state topup.State) ui.Screen {
 		scr.PINTriesLeft = max(0, v.PINsMax-v.PINs)
 	}
 	moment(state, &scr)
+	if state.Live.Front.Last() {
+		scr.Slip = s.slips.shown(state.Live.Front.Sale)
+	}
 	return scr
 }
 

@@ -60,6 +60,7 @@ type Station struct {
 	hosts  *hosts
 	client *switchlink.Client
 	pad    *device.PinPad
+	slips  *printing
 	fleet  *fleetlink.Link
 
 	mu      sync.Mutex
@@ -112,6 +113,8 @@ func (s *Station) assemble(report store.Report) error {
 	}
 	s.engine = topup.NewEngine(s.core, s.journal, topup.Replayed(d), s.log)
 	s.engine.Appended = s.parts.Appended
+	s.slips = newPrinting(s.cfg, s.journal, s.site, s.parts.Clock, s.faces.tell, s.log)
+	s.journal.wrote = s.slips.wrote
 	if err := s.assembleLinks(hex.EncodeToString(report.Epoch[:])); err != nil {
 		return err
 	}
@@ -273,6 +276,7 @@ func (s *Station) Run(ctx context.Context) error {
 	}
 	owner(func() { s.watch.run(ctx) })
 	owner(func() { s.till.run(ctx) })
+	owner(func() { s.slips.run(ctx) })
 	owner(func() { s.keeper.run(ctx, end) })
 	for _, c := range s.places {
 		owner(func() { c.run(ctx) })
@@ -292,7 +296,7 @@ func (s *Station) Run(ctx context.Context) error {
 			s.log.Warn("no snapshots of the journal", "err", err)
 		}
 	})
-	s.engine.Watch(s.faces.tell)
+	s.engine.Watch(func() { s.lookAtSlips(); s.faces.tell() })
 	s.post(topup.Started{Version: s.parts.Version})
 	err := s.engine.Run(ctx, s)
 	s.mu.Lock()

@@ -36,6 +36,9 @@ func (s *Station) heartbeat() fleetlink.Heartbeat {
 			h.Devices = append(h.Devices, fleetlink.Device{Name: name, OK: why == "", Code: why, SinceMS: millis(s.since[name])})
 		}
 	}
+	if p, ok := s.slips.state(); ok {
+		h.Devices = append(h.Devices, fleetlink.Device{Name: "printer", OK: p.OK, Code: p.Code, SinceMS: millis(p.Since)})
+	}
 	h.Devices = append(h.Devices, fleetlink.Device{Name: "switch", OK: state.Live.HostUp, SinceMS: s.client.State().Since.UnixMilli()})
 	return h
 }
@@ -54,6 +57,9 @@ func (s *Station) Devices() map[string]string {
 	out := map[string]string{}
 	for name, why := range state.Live.Devices {
 		out[name] = why
+	}
+	if p, ok := s.slips.state(); ok {
+		out["printer"] = p.Code
 	}
 	return out
 }
