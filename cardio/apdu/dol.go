@@ -39,7 +39,8 @@ func ParseDOL(b []byte) ([]DOLEntry, error) {
 
 // FillDOL joins the values that a list wishes for, by the rules of EMV Book 3
 // §5.4: unknown objects are zeros; a numeric value is cut or zero-padded on its
-// left, any other on its right.
+// left, any other cut on its right, and padded there with F if it is compressed
+// numeric, else with zeros.
 func FillDOL(list []DOLEntry, values map[Tag][]byte) []byte {
 	var out []byte
 	for _, e := range list {
@@ -47,7 +48,10 @@ func FillDOL(list []DOLEntry, values map[Tag][]byte) []byte {
 		field := make([]byte, e.Len)
 		switch {
 		case !numeric(e.Tag):
-			copy(field, v)
+			n := copy(field, v)
+			for i := n; compressed(e.Tag) && n > 0 && i < len(field); i++ {
+				field[i] = 0xFF
+			}
 		case len(v) >= e.Len:
 			copy(field, v[len(v)-e.Len:])
 		default:
@@ -66,3 +70,6 @@ func numeric(t Tag) bool {
 	}
 	return false
 }
+
+// compressed names the objects of format cn: digits from the left, F behind.
+func compressed(t Tag) bool { return t == 0x5A || t == 0x9F20 }

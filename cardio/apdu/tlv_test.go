@@ -72,6 +72,14 @@ func TestDOL(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Errorf("%X\n%X", got, want)
 	}
+	list, err = ParseDOL(unhex(t, "5A0A 5A04 9F0203 9F3702 500A"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got = FillDOL(list, map[Tag][]byte{0x5A: unhex(t, "6225880000000001"), 0x9F02: {0, 0, 0, 0, 0x50, 0}, 0x9F37: {1, 2, 3, 4}, 0x50: []byte("Visa")})
+	if want := unhex(t, "6225880000000001FFFF 62258800 005000 0102 56697361000000000000"); !bytes.Equal(got, want) {
+		t.Errorf("%X\n%X", got, want)
+	}
 	for _, h := range []string{"9F", "9F66", "9F37FF", "9F808080"} {
 		if _, err := ParseDOL(unhex(t, h)); !errors.Is(err, ErrTLV) {
 			t.Error(h, err)

@@ -7,6 +7,12 @@
 // issuer's answer, scripts and second GENERATE AC (EMV Books 1 to 4, Entry Point
 // for contactless).
 //
+// Fallback. A contactless card that cannot go on is asked for its contacts
+// (*Refusal UseChip), never the other way round. There is no magnetic stripe and
+// no keyed number: a card whose chip cannot be read is not taken. An unattended
+// terminal that has nobody to ask takes the application of the highest priority
+// that needs no confirmation (EMV Book 1 12.4).
+//
 // It is not a certified Level 2 kernel. A certified reader plugs in as another
 // means of payment.
 //

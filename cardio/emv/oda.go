@@ -148,6 +148,7 @@ func (p *Payment) authenticate(ctx context.Context, ch Channel, t Terminal) erro
 		}
 		p.failODA(err, ddaFailed)
 	case aipSDA.in(p.profile):
+		sdaSelected.set(p.tvr)
 		p.failODA(p.staticSignature(t), sdaFailed)
 	default:
 		noODA.set(p.tvr)

@@ -207,7 +207,11 @@ func (p *Payment) selectApplication(ctx context.Context, ch Channel, c candidate
 	default:
 		return errNext
 	}
-	p.terminal[0x84], p.terminal[0x9F06], p.terminal[0x9F09] = c.aid, c.aid, p.app.Version
+	name := c.aid
+	if own, err := apdu.Find(r.Data, 0x6F, 0x84); err == nil && len(own) <= 16 && bytes.HasPrefix(own, c.aid) {
+		name = bytes.Clone(own) // it was selected by the beginning of its name
+	}
+	p.terminal[0x84], p.terminal[0x9F06], p.terminal[0x9F09] = name, c.aid, p.app.Version
 	own, err := apdu.Find(r.Data, 0x6F, 0xA5)
 	if err != nil {
 		return nil // a card without proprietary information has no PDOL

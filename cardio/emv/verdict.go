@@ -14,6 +14,7 @@ var (
 	dataMissing  = flag{0, 0x20}
 	ddaFailed    = flag{0, 0x08}
 	cdaFailed    = flag{0, 0x04}
+	sdaSelected  = flag{0, 0x02}
 	otherVersion = flag{1, 0x80}
 	expiredApp   = flag{1, 0x40}
 	notYetValid  = flag{1, 0x20}
