@@ -168,6 +168,18 @@ func (s *Set) Judge(p Payment) (v Verdict) {
 	return v
 }
 
+// OutcomeOf is what a rule of that name does; Pass if there is none.
+func (s *Set) OutcomeOf(name string) Outcome {
+	if s != nil {
+		for _, r := range s.rules {
+			if r.name == name {
+				return r.outcome
+			}
+		}
+	}
+	return Pass
+}
+
 // Len is how many rules there are.
 func (s *Set) Len() int {
 	if s == nil {

@@ -32,8 +32,8 @@ type bankCard struct {
 	pad      pinEntry
 	link     payLink
 	terminal func(topup.TakeTender) emv.Terminal
-	judge    func(sale entry.SaleID, p *emv.Payment, amount int64) string // a key of the pages, "" to go on; nil: no rules
-	pinKey   func() pin.WrappedKey                                        // of master/session keys; nil: none
+	judge    func(ctx context.Context, sale entry.SaleID, p *emv.Payment, amount int64) string // a key of the pages, "" to go on; nil: no rules
+	pinKey   func() pin.WrappedKey                                                             // of master/session keys; nil: none
 	log      *slog.Logger
 
 	payment *emv.Payment
@@ -65,7 +65,7 @@ func (b *bankCard) Collect(ctx context.Context, c topup.TakeTender, seen func(st
 	if err := b.read(ctx, st); err != nil {
 		return err
 	}
-	if reason := b.risk(c); reason != "" {
+	if reason := b.risk(ctx, c); reason != "" {
 		b.abandon(ctx)
 		b.slot.pass(st.Serial, false)
 		return errTender{reason}
@@ -74,11 +74,11 @@ func (b *bankCard) Collect(ctx context.Context, c topup.TakeTender, seen func(st
 	return b.enterPIN(ctx)
 }
 
-func (b *bankCard) risk(c topup.TakeTender) string {
+func (b *bankCard) risk(ctx context.Context, c topup.TakeTender) string {
 	if b.judge == nil {
 		return ""
 	}
-	return b.judge(c.Sale, b.payment, int64(c.Amount))
+	return b.judge(ctx, c.Sale, b.payment, int64(c.Amount))
 }
 
 // read opens the card and goes up to its cryptogram. A card whose last word is

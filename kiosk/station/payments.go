@@ -14,7 +14,7 @@ import (
 func (h *hosts) pay(ctx context.Context, p topup.Pay, card *emv.Payment, icc []byte, sealed *pin.Sealed) (topup.Paid, []byte) {
 	answer := topup.Paid{Sale: p.Sale, STAN: p.STAN}
 	c := card.Card
-	r, err := h.client.Pay(ctx, switchlink.Payment{
+	r, err := h.links.payments.Pay(ctx, switchlink.Payment{
 		STAN: p.STAN, Batch: p.Batch, Sale: p.Sale, Card: p.Card, Slot: p.Slot, Amount: p.Amount,
 		PAN: c.PAN.Reveal(), Expiry: c.Expiry.Reveal(), Track2: c.Track2.Reveal(), PSN: c.PSN.Reveal(),
 		EntryMode: entryMode(card), PIN: sealed, ICC: icc,
@@ -24,7 +24,7 @@ func (h *hosts) pay(ctx context.Context, p topup.Pay, card *emv.Payment, icc []b
 	case errors.Is(err, switchlink.ErrNotSent):
 		answer.Outcome, answer.Code, answer.Why = entry.NotDone, "not-sent", err.Error()
 	case err != nil:
-		answer.Outcome, answer.Why = entry.Unknown, err.Error()
+		answer.Outcome, answer.Why, answer.BadMAC = entry.Unknown, err.Error(), errors.Is(err, switchlink.ErrBadMAC)
 	default:
 		answer.Outcome = h.answers.Of(r.Code).Outcome
 		if answer.Outcome == entry.Unknown { // the host itself does not know
@@ -43,14 +43,14 @@ func entryMode(card *emv.Payment) string {
 }
 
 func (h *hosts) refund(ctx context.Context, s topup.Sale, repeat bool) (string, error) {
-	a, err := h.client.Refund(ctx, switchlink.Refund{
+	a, err := h.links.payments.Refund(ctx, switchlink.Refund{
 		STAN: s.RefundSTAN, Batch: s.RefundBatch, OrigSTAN: s.PaySTAN, OrigBatch: s.PayBatch, Sale: s.ID, Amount: s.Amount, RRN: s.RRN, Repeat: repeat,
 	})
 	return a.Code, err
 }
 
 func (h *hosts) reverse(ctx context.Context, s topup.Sale, reason string, icc []byte, repeat bool) (string, error) {
-	a, err := h.client.Reverse(ctx, switchlink.Reversal{
+	a, err := h.links.payments.Reverse(ctx, switchlink.Reversal{
 		STAN: s.PaySTAN, Batch: s.PayBatch, Sale: s.ID, Amount: s.Amount, Reason: reason, RRN: s.RRN, Auth: s.Auth, ICC: icc, Repeat: repeat,
 	})
 	return a.Code, err
@@ -59,7 +59,7 @@ func (h *hosts) reverse(ctx context.Context, s topup.Sale, reason string, icc []
 // script tells the issuer what became of its scripts, once a payment: the STAN is
 // the payment's, in a message class of its own.
 func (h *hosts) script(ctx context.Context, r scriptResult) error {
-	a, err := h.client.ScriptResult(ctx, switchlink.Script{STAN: r.stan, Batch: r.batch, OrigSTAN: r.stan, Sale: r.sale, Amount: r.amount, RRN: r.rrn, ICC: r.icc, Repeat: r.sent})
+	a, err := h.links.payments.ScriptResult(ctx, switchlink.Script{STAN: r.stan, Batch: r.batch, OrigSTAN: r.stan, Sale: r.sale, Amount: r.amount, RRN: r.rrn, ICC: r.icc, Repeat: r.sent})
 	if err == nil && !switchlink.Approved(a.Code) {
 		h.log.Warn("the host does not take the result of an issuer script", "code", a.Code)
 	}

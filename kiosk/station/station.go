@@ -21,10 +21,10 @@ import (
 	"buka/internal/pin"
 	"buka/kiosk/config"
 	"buka/kiosk/device"
+	"buka/kiosk/risk"
 	"buka/store"
 	"buka/sync/fleetlink"
 	"buka/sync/fleetlink/fleetmsg"
-	"buka/sync/switchlink"
 	"buka/topup"
 )
 
@@ -33,10 +33,12 @@ import (
 type Parts struct {
 	Readers    reader.Source // wanted; the station closes it
 	DialSwitch func(context.Context) (net.Conn, error)
-	DialFleet  fleetlink.Dial
-	Clock      func() time.Time
-	Log        *slog.Logger
-	Version    string
+	// DialAuthority is that to a load authority of its own.
+	DialAuthority func(context.Context) (net.Conn, error)
+	DialFleet     fleetlink.Dial
+	Clock         func() time.Time
+	Log           *slog.Logger
+	Version       string
 	// Appended sees each commit before any of its commands runs; true stops
 	// the station there, as a power cut would.
 	Appended func([]entry.Body) bool
@@ -58,8 +60,9 @@ type Station struct {
 	places map[topup.Place]*cards
 	till   *till
 	hosts  *hosts
-	client *switchlink.Client
+	links  *links
 	pad    *device.PinPad
+	risk   *riskJudge
 	slips  *printing
 	fleet  *fleetlink.Link
 
@@ -107,14 +110,21 @@ func (s *Station) assemble(report store.Report) error {
 	}
 	s.start = d.Clone()
 	s.startAt, _ = s.journal.Tail()
-	s.core = &topup.Core{Rules: s.rules(), Judges: map[string]topup.Judge{}}
+	table, err := answersOf(s.cfg.Switch.Answers)
+	if err != nil {
+		return err
+	}
+	s.core = &topup.Core{Rules: s.rules(), Judges: map[string]topup.Judge{}, Answers: table}
 	for _, a := range pboc.Applications() {
 		s.core.Judges[a.Family] = pboc.Judge
 	}
 	s.engine = topup.NewEngine(s.core, s.journal, topup.Replayed(d), s.log)
 	s.engine.Appended = s.parts.Appended
 	s.slips = newPrinting(s.cfg, s.journal, s.site, s.parts.Clock, s.faces.tell, s.log)
-	s.journal.wrote = s.slips.wrote
+	if err := s.assembleRisk(); err != nil {
+		return err
+	}
+	s.journal.wrote = func(b entry.Body, seq uint64) { s.slips.wrote(b, seq); s.risk.wrote(b) }
 	if err := s.assembleLinks(hex.EncodeToString(report.Epoch[:])); err != nil {
 		return err
 	}
@@ -140,18 +150,12 @@ func (s *Station) rules() topup.Rules {
 
 func (s *Station) assembleLinks(epoch string) error {
 	c := s.cfg
-	var err error
-	s.client, err = switchlink.New(switchlink.Config{
-		Addr: c.Switch.Address, Dial: s.parts.DialSwitch, TerminalID: c.Switch.Terminal, MerchantID: c.Switch.Merchant,
-		Timeout: time.Duration(c.Switch.Timeout), DialTimeout: min(5*time.Second, time.Duration(c.Switch.Timeout)),
-		EchoEvery: 5 * time.Second, MaxBackoff: 3 * time.Second, Logger: s.log,
-		OnState: func(st switchlink.State) { s.post(topup.LinkChanged{Up: st.Up}) },
-	})
-	if err != nil {
-		return fmt.Errorf("switch link: %w", err)
+	if err := s.openLinks(); err != nil {
+		return err
 	}
-	s.hosts = newHosts(s.client, s.post, s.parts.Clock, s.log)
-	s.hosts.terminal = s.core.Rules.Terminal
+	s.hosts = newHosts(s.links, s.post, s.parts.Clock, s.log)
+	s.hosts.answers = s.core.Answers
+	s.hosts.terminal, s.hosts.journal = s.core.Rules.Terminal, s.journal
 	if c.Fleet.URL == "" {
 		return nil
 	}
@@ -189,6 +193,10 @@ func (s *Station) assembleCards() error {
 	if err != nil {
 		return err
 	}
+	keys, err := caKeysOf(c.BankCard.CAKeys)
+	if err != nil {
+		return err
+	}
 	source := s.parts.Readers
 	s.watch = &watch{source: source, roles: roles, desk: c.Readers.Desk != "", post: s.post, present: make(chan struct{}, 1), log: s.log, broken: map[topup.Place]time.Time{}}
 	s.places = map[topup.Place]*cards{}
@@ -210,18 +218,39 @@ func (s *Station) assembleCards() error {
 	s.till = &till{
 		tender: &bankCard{
 			slot: &bankSlot{source: source, find: cardIn(source, roles, reader.Bank), present: s.watch.present},
-			pad:  s.pad, link: s.hosts, terminal: s.terminal, log: s.log,
+			pad:  s.pad, link: s.hosts, judge: s.risk.judge, log: s.log,
+			terminal: func(c topup.TakeTender) emv.Terminal { return s.terminal(c, keys) },
 		},
 		queue: make(chan topup.Command, cardQueue), post: s.post, drop: make(chan struct{}, 1),
+	}
+	if c.PINPad.Keys == pin.MasterSession {
+		s.till.tender.(*bankCard).pinKey = s.hosts.pinKey
 	}
 	s.hosts.tender = s.till.tender
 	return nil
 }
 
 // terminal is what a bank card is told about this kiosk.
-func (s *Station) terminal(c topup.TakeTender) emv.Terminal {
+func (s *Station) terminal(c topup.TakeTender, keys *emv.CATable) emv.Terminal {
 	state, _ := s.engine.State()
-	return emv.Terminal{Amount: c.Amount, Now: s.now(), Serial: s.cfg.Switch.Terminal, Count: uint32(state.Durable.Opened)}
+	return emv.Terminal{
+		Amount: c.Amount, Now: s.now().Local(), Serial: s.cfg.Switch.Terminal, Count: uint32(state.Durable.Opened),
+		NoCVM: money.Fen(s.cfg.BankCard.NoPIN), Keys: keys,
+	}
+}
+
+// assembleRisk compiles the operator's rules; a bad one stops the start.
+func (s *Station) assembleRisk() error {
+	set, err := risk.Compile(s.cfg.Risk.Rules)
+	if err != nil {
+		return err
+	}
+	s.risk = &riskJudge{
+		rules: set, journal: s.journal, post: s.post, now: func() time.Time { return s.now().Local() },
+		sale:   func(id entry.SaleID) topup.Sale { state, _ := s.engine.State(); return state.Durable.Sales[id] },
+		filled: make(chan struct{}), open: map[entry.SaleID]payer{},
+	}
+	return nil
 }
 
 func (s *Station) family() (purse.Family, error) {
@@ -243,12 +272,17 @@ func (s *Station) family() (purse.Family, error) {
 // can set; else our own. Money never depends on it: it says whether a card has
 // expired, and that the host looks at again.
 func (s *Station) now() time.Time {
+	if now, ok := s.hostNow(); ok {
+		return now
+	}
+	return s.parts.Clock()
+}
+
+// hostNow is the host's time, if it has told it in this life.
+func (s *Station) hostNow() (time.Time, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.heardAt.IsZero() {
-		return s.parts.Clock()
-	}
-	return s.hostAt.Add(time.Since(s.heardAt))
+	return s.hostAt.Add(time.Since(s.heardAt)), !s.heardAt.IsZero()
 }
 
 // rewritesKnown tells the sale which rewrites of the host are open.
@@ -278,6 +312,7 @@ func (s *Station) Run(ctx context.Context) error {
 	owner(func() { s.till.run(ctx) })
 	owner(func() { s.slips.run(ctx) })
 	owner(func() { s.keeper.run(ctx, end) })
+	owner(func() { s.schedule(ctx) })
 	for _, c := range s.places {
 		owner(func() { c.run(ctx) })
 	}
@@ -305,7 +340,7 @@ func (s *Station) Run(ctx context.Context) error {
 	close(s.done)
 	cancel()
 	s.faces.tell()
-	s.client.Close()
+	s.links.close()
 	s.pad.Close()
 	s.parts.Readers.Close()
 	wg.Wait()

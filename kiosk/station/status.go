@@ -39,7 +39,7 @@ func (s *Station) heartbeat() fleetlink.Heartbeat {
 	if p, ok := s.slips.state(); ok {
 		h.Devices = append(h.Devices, fleetlink.Device{Name: "printer", OK: p.OK, Code: p.Code, SinceMS: millis(p.Since)})
 	}
-	h.Devices = append(h.Devices, fleetlink.Device{Name: "switch", OK: state.Live.HostUp, SinceMS: s.client.State().Since.UnixMilli()})
+	h.Devices = append(h.Devices, fleetlink.Device{Name: "switch", OK: state.Live.HostUp, SinceMS: s.links.payments.State().Since.UnixMilli()})
 	return h
 }
 

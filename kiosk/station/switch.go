@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"buka/cardio/emv"
@@ -29,9 +31,12 @@ type payLink interface {
 // the three outcomes are. Each kind of message has a queue and an owner, so
 // that a reversal never waits for a confirmation.
 type hosts struct {
-	client   *switchlink.Client
+	links    *links
 	tender   Tender // takes its own payments back
 	answers  *answers.Table
+	journal  *journal
+	pik      atomic.Pointer[pin.WrappedKey]
+	uploads  map[uint32]int // tries, by batch; of the settlement's owner alone
 	keeper   restoreKeeper
 	terminal string // merchant and terminal, with a slash
 	post     func(topup.Event)
@@ -42,9 +47,9 @@ type hosts struct {
 
 const hostQueue = 32
 
-func newHosts(c *switchlink.Client, post func(topup.Event), clock func() time.Time, log *slog.Logger) *hosts {
-	h := &hosts{client: c, answers: answers.Default(), post: post, clock: clock, log: log, queues: map[string]chan topup.Command{}}
-	for _, q := range []string{"reversal", "confirmation", "void", "refund", "verify", "sign-on", "restore"} {
+func newHosts(l *links, post func(topup.Event), clock func() time.Time, log *slog.Logger) *hosts {
+	h := &hosts{links: l, answers: answers.Default(), post: post, clock: clock, log: log, queues: map[string]chan topup.Command{}}
+	for _, q := range []string{"reversal", "confirmation", "void", "refund", "verify", "sign-on", "restore", "settlement"} {
 		h.queues[q] = make(chan topup.Command, hostQueue)
 	}
 	return h
@@ -70,6 +75,8 @@ func (h *hosts) do(cmd topup.Command) {
 		q = "verify"
 	case topup.ConfirmRestore:
 		q = "restore"
+	case topup.Settle, topup.Upload:
+		q = "settlement"
 	}
 	select {
 	case h.queues[q] <- cmd:
@@ -84,8 +91,12 @@ func (h *hosts) perform(ctx context.Context, cmd topup.Command) {
 		h.signOn(ctx, c)
 	case topup.ConfirmRestore:
 		h.confirmRestore(ctx, c)
+	case topup.Settle:
+		h.settle(ctx, c)
+	case topup.Upload:
+		h.upload(ctx, c)
 	case topup.VerifyTAC:
-		opinion, err := h.client.VerifyTAC(ctx, query(c.STAN, c.Batch, c.Sale, c.Attempt), c.Proof)
+		opinion, err := h.links.loads.VerifyTAC(ctx, query(c.STAN, c.Batch, c.Sale, c.Attempt), c.Proof)
 		if err != nil {
 			h.log.Info("TAC not verified", "err", err)
 			opinion = entry.NoOpinion
@@ -100,18 +111,33 @@ func (h *hosts) perform(ctx context.Context, cmd topup.Command) {
 	}
 }
 
+// signOn signs on at every host; the payment host's answer counts.
 func (h *hosts) signOn(ctx context.Context, c topup.SignOn) {
-	r, err := h.client.SignOn(ctx, c.STAN)
-	if err != nil || !switchlink.Approved(r.Code) {
-		h.log.Warn("sign-on failed", "code", r.Code, "err", err)
-		h.post(topup.SignOnFailed{})
-		return
+	var r switchlink.SignOn
+	for _, client := range slices.Compact([]*switchlink.Client{h.links.loads, h.links.payments}) {
+		var err error
+		if r, err = client.SignOn(ctx, c.STAN); err != nil || !switchlink.Approved(r.Code) {
+			h.log.Warn("sign-on failed", "payments", client == h.links.payments, "code", r.Code, "err", err)
+			h.post(topup.SignOnFailed{})
+			return
+		}
+	}
+	if key, ok := wrappedPIK(r.Keys); ok {
+		h.pik.Store(&key)
 	}
 	now := h.clock()
 	h.post(topup.SignedOn{
 		Batch: r.Batch, LastSTAN: r.LastSTAN,
 		HostAtMS: r.HostTime.UnixMilli(), OffsetMS: r.HostTime.Sub(now).Milliseconds(),
 	})
+}
+
+// pinKey is the PIN key of the last sign-on, as it came.
+func (h *hosts) pinKey() pin.WrappedKey {
+	if key := h.pik.Load(); key != nil {
+		return *key
+	}
+	return pin.WrappedKey{}
 }
 
 func (h *hosts) send(ctx context.Context, c topup.Send) (string, error) {
@@ -124,13 +150,13 @@ func (h *hosts) send(ctx context.Context, c topup.Send) (string, error) {
 	case topup.Refund:
 		return h.tender.Refund(ctx, s, c.Repeat)
 	case topup.Confirmation:
-		a, err = h.client.ConfirmLoad(ctx, switchlink.Confirmation{
+		a, err = h.links.loads.ConfirmLoad(ctx, switchlink.Confirmation{
 			STAN: c.Duty.STAN, Batch: s.PayBatch, Sale: s.ID, Attempt: s.Attempt, TAC: s.TAC, By: s.DoneBy, Repeat: c.Repeat,
 		})
 	case topup.Void:
 		for _, v := range s.OweVoids {
 			if v.STAN == c.Duty.STAN {
-				a, err = h.client.VoidLoad(ctx, switchlink.Void{STAN: v.STAN, Batch: s.PayBatch, Sale: s.ID, Attempt: v.Attempt, Repeat: c.Repeat})
+				a, err = h.links.loads.VoidLoad(ctx, switchlink.Void{STAN: v.STAN, Batch: s.PayBatch, Sale: s.ID, Attempt: v.Attempt, Repeat: c.Repeat})
 			}
 		}
 	}
@@ -158,13 +184,13 @@ func (h *hosts) confirmRestore(ctx context.Context, c topup.ConfirmRestore) {
 
 // Eligible asks whether the authority would load (DESIGN §4.2).
 func (h *hosts) Eligible(ctx context.Context, c topup.ProbeCard, a entry.Attempt) (string, error) {
-	r, err := h.client.Eligible(ctx, query(c.STAN, c.Batch, c.Sale, a))
+	r, err := h.links.loads.Eligible(ctx, query(c.STAN, c.Batch, c.Sale, a))
 	return r.Code, err
 }
 
 // Authorise asks for MAC2, date and time.
 func (h *hosts) Authorise(ctx context.Context, c topup.Load, a entry.Attempt) (purse.Grant, error) {
-	r, err := h.client.AuthoriseLoad(ctx, query(c.STAN, c.Batch, c.Sale, a))
+	r, err := h.links.loads.AuthoriseLoad(ctx, query(c.STAN, c.Batch, c.Sale, a))
 	switch {
 	case errors.Is(err, switchlink.ErrNotSent):
 		return purse.Grant{}, errors.Join(refused{"not-sent"}, err)
@@ -178,7 +204,7 @@ func (h *hosts) Authorise(ctx context.Context, c topup.Load, a entry.Attempt) (p
 
 // Counter has the authority verify a probing INITIALIZE.
 func (h *hosts) Counter(ctx context.Context, c topup.ProbeSlot, probe entry.Attempt) (entry.Counter, error) {
-	return h.client.VerifyCounter(ctx, query(c.STAN, c.Batch, c.Sale, c.Attempt), probe)
+	return h.links.loads.VerifyCounter(ctx, query(c.STAN, c.Batch, c.Sale, c.Attempt), probe)
 }
 
 func query(stan, batch uint32, sale entry.SaleID, a entry.Attempt) switchlink.LoadQuery {

@@ -1,0 +1,227 @@
+package station
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"buka/cardio/emv"
+	"buka/internal/answers"
+	"buka/internal/pin"
+	"buka/kiosk/config"
+	"buka/sync/switchlink"
+	"buka/topup"
+)
+
+// links are the connections to payment host and load authority. Where one host
+// is both they are one.
+type links struct {
+	payments, loads *switchlink.Client
+	rings           []*switchlink.Ring
+	payRing         *switchlink.Ring // of the PIN key; nil: none
+
+	mu sync.Mutex
+	up map[string]bool
+}
+
+const maxLinkFile = 256 << 10 // of a spec, a table, a key
+
+// dialer opens a connection instead of the address; nil: the address.
+type dialer func(context.Context) (net.Conn, error)
+
+// openLinks begins to dial.
+func (s *Station) openLinks() error {
+	s.links = &links{up: map[string]bool{}}
+	pay := s.cfg.Payments()
+	loads, own := s.cfg.Loads()
+	s.links.up["payment host"] = false
+	if own {
+		s.links.up["load authority"] = false
+	}
+	var err error
+	if s.links.payments, s.links.payRing, err = s.openLink("payment host", "switch", pay, s.parts.DialSwitch); err != nil {
+		return err
+	}
+	if s.links.loads = s.links.payments; own {
+		if s.links.loads, _, err = s.openLink("load authority", "authority", loads, s.parts.DialAuthority); err != nil {
+			return errors.Join(err, s.links.close())
+		}
+	}
+	return nil
+}
+
+func (s *Station) openLink(name, table string, l config.Link, dial dialer) (*switchlink.Client, *switchlink.Ring, error) {
+	c := s.cfg.Switch
+	cfg := switchlink.Config{
+		Addr: l.Address, Dial: dial, TerminalID: c.Terminal, MerchantID: c.Merchant,
+		Timeout: time.Duration(c.Timeout), DialTimeout: min(5*time.Second, time.Duration(c.Timeout)),
+		EchoEvery: 5 * time.Second, MaxBackoff: 3 * time.Second, Logger: s.log.With("link", name),
+		OnState:       func(st switchlink.State) { s.linkIs(name, st.Up) },
+		OnRequirement: func(n byte) { s.required(name, n) },
+		OnLate: func(l switchlink.Late) {
+			go s.post(topup.AnsweredLate{STAN: l.STAN, Batch: l.Batch, Code: l.Code, Amount: l.Amount, RRN: l.RRN})
+		},
+	}
+	fail := func(key string, err error) (*switchlink.Client, *switchlink.Ring, error) {
+		return nil, nil, fmt.Errorf("%s.%s: %w", table, key, err)
+	}
+	var err error
+	if cfg.Spec, err = specOf(l.Spec); err != nil {
+		return fail("spec", err)
+	}
+	if l.TLS() {
+		if cfg.TLS, err = switchlink.ClientTLS(switchlink.TLSFiles{CA: l.CA, Cert: l.Cert, Key: l.Key}, l.Name); err != nil {
+			return fail("ca", err)
+		}
+	}
+	if l.MAC != 0 {
+		master, err := masterKey(l.MasterKey)
+		if err != nil {
+			return fail("master_key", err)
+		}
+		cfg.Keys = switchlink.NewRing(l.MAC, master)
+		master.Zero()
+		s.links.rings = append(s.links.rings, cfg.Keys)
+	}
+	client, err := switchlink.New(cfg)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return client, cfg.Keys, nil
+}
+
+// linkIs tells the sale about the links as one: it is up if all of them are.
+func (s *Station) linkIs(name string, up bool) {
+	s.links.mu.Lock()
+	s.links.up[name] = up
+	all := true
+	for _, one := range s.links.up {
+		all = all && one
+	}
+	s.links.mu.Unlock()
+	s.log.Info("link", "to", name, "up", up)
+	s.post(topup.LinkChanged{Up: all})
+}
+
+// required takes what a host wants. Parameters and keys of cards are the
+// technician's; a new sign-on is ours.
+func (s *Station) required(name string, n byte) {
+	if n == switchlink.RequireSignOn {
+		go s.post(topup.SignOnAsked{})
+		return
+	}
+	s.log.Warn("the host wants something that this kiosk does not do by itself", "link", name, "requirement", n)
+}
+
+// close ends the links and overwrites their keys.
+func (l *links) close() error {
+	var err error
+	if l.payments != nil {
+		err = l.payments.Close()
+	}
+	if l.loads != nil && l.loads != l.payments {
+		err = errors.Join(err, l.loads.Close())
+	}
+	for _, r := range l.rings {
+		r.Clear()
+	}
+	return err
+}
+
+// specOf gives a built-in message spec, or reads a file.
+func specOf(name string) (*switchlink.Spec, error) {
+	if s, ok := switchlink.Builtin(name); ok {
+		return s, nil
+	}
+	file, err := readBounded(name)
+	if err != nil {
+		return nil, err
+	}
+	return switchlink.LoadSpec(file)
+}
+
+// masterKey reads a key of two or three parts in hex.
+func masterKey(path string) (pin.SecretKey, error) {
+	text, err := readBounded(path)
+	if err != nil {
+		return pin.SecretKey{}, err
+	}
+	defer clear(text)
+	raw := make([]byte, hex.DecodedLen(len(text)))
+	defer clear(raw)
+	n, err := hex.Decode(raw, []byte(strings.TrimSpace(string(text))))
+	if err != nil || n != 16 && n != 24 {
+		return pin.SecretKey{}, fmt.Errorf("%s: 32 or 48 hex digits are wanted, and nothing else", path)
+	}
+	if n == 24 {
+		return pin.NewSecretKey(pin.TDES3, raw[:n])
+	}
+	return pin.NewSecretKey(pin.TDES2, raw[:n])
+}
+
+// answersOf lays a file over the table of response codes.
+func answersOf(path string) (*answers.Table, error) {
+	if path == "" {
+		return answers.Default(), nil
+	}
+	file, err := readBounded(path)
+	if err != nil {
+		return nil, fmt.Errorf("switch.answers: %w", err)
+	}
+	t, err := answers.Load(file)
+	if err != nil {
+		return nil, fmt.Errorf("switch.answers: %s: %w", path, err)
+	}
+	return t, nil
+}
+
+// caKeysOf gives the public keys of the schemes.
+func caKeysOf(name string) (*emv.CATable, error) {
+	switch name {
+	case "":
+		return emv.BuiltinCAKeys(false), nil
+	case "test":
+		return emv.BuiltinCAKeys(true), nil
+	}
+	file, err := readBounded(name)
+	if err != nil {
+		return nil, fmt.Errorf("bank_card.ca_keys: %w", err)
+	}
+	t, err := emv.LoadCAKeys(file, false)
+	if err != nil {
+		return nil, fmt.Errorf("bank_card.ca_keys: %s: %w", name, err)
+	}
+	return t, nil
+}
+
+// lengthsOfPIK are those of the PIN key's cryptogram in DE62, by the length of the
+// whole; 4 bytes of check value follow.
+var lengthsOfPIK = map[int]int{24: 8, 40: 16, 60: 16, 56: 24, 84: 24}
+
+// wrappedPIK takes the PIN key out of a sign-on, for a pad that has the master key
+// itself. The pad compares the check value.
+func wrappedPIK(de62 []byte) (pin.WrappedKey, bool) {
+	n, ok := lengthsOfPIK[len(de62)]
+	if !ok {
+		return pin.WrappedKey{}, false
+	}
+	return pin.WrappedKey{Cryptogram: slices.Clone(de62[:n]), Check: slices.Clone(de62[n : n+4])}, true
+}
+
+func readBounded(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxLinkFile {
+		return nil, fmt.Errorf("%s: more than %d bytes", path, maxLinkFile)
+	}
+	return os.ReadFile(path)
+}
