@@ -7,7 +7,7 @@ DATA ?= data
 
 # Debian packages: to build, to run the demo on the real reader stack, to test.
 BUILD_DEPS := libpcsclite-dev pkg-config
-TEST_DEPS := pcscd vsmartcard-vpcd python3-pyscard opensc pcsc-tools chromium fonts-noto-cjk tshark fuse3
+TEST_DEPS := pcscd vsmartcard-vpcd python3-pyscard opensc pcsc-tools chromium fonts-noto-cjk tshark fuse3 openssl
 
 .PHONY: build run test bench explore torture torture-disk deps-build deps clean
 .NOTPARALLEL:

@@ -23,7 +23,8 @@ type paidOrNot struct {
 // the same STAN, and then the 0210 comes. It must not answer the 0400.
 func TestLateAnswerIsNotTheNext(t *testing.T) {
 	h, log := newRawHost(t), &safeLog{}
-	c := dialTo(t, Config{Addr: h.ln.Addr().String(), Timeout: 20 * time.Second, Logger: log.logger()})
+	late := make(chan Late, 8)
+	c := dialTo(t, Config{Addr: h.ln.Addr().String(), Timeout: 20 * time.Second, Logger: log.logger(), OnLate: func(l Late) { late <- l }})
 	ctx, cancel := context.WithCancel(bg())
 	lost := make(chan paidOrNot, 1)
 	go func() {
@@ -43,8 +44,13 @@ func TestLateAnswerIsNotTheNext(t *testing.T) {
 		reversed <- err
 	}()
 	reversal := h.next()
-	payment.answer(t, Response{Code: "00", Amount: 5000})
+	payment.answer(t, Response{Code: "00", Amount: 5000, RRN: "260115000001", Auth: "000017"})
 	soon(t, "the late 0210 is logged", func() bool { return log.has("mti=0210") })
+	if got, want := <-late, (Late{KindPay, 5, 7, "00", 5000, "260115000001", "000017"}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+	payment.answer(t, Response{Code: "00", Amount: 5000}) // once more
+	payment.answer(t, Response{Code: "00", Amount: 5000}, func(m *Message) { m.set(42, "BUKAMERCHANT002") })
 	select {
 	case err := <-reversed:
 		t.Fatalf("the 0210 answered the 0400: %+v, %v", answer, err)
@@ -53,6 +59,20 @@ func TestLateAnswerIsNotTheNext(t *testing.T) {
 	reversal.answer(t, Response{Code: "25"})
 	if err := <-reversed; err != nil || answer.Code != "25" {
 		t.Fatalf("%+v, %v", answer, err)
+	}
+	go func() {
+		a, err := c.Pay(bg(), testPayment(6))
+		lost <- paidOrNot{a, err}
+	}()
+	inTime := h.next()
+	inTime.answer(t, Response{Code: "51"})
+	if got := <-lost; got.err != nil || got.a.Code != "51" {
+		t.Fatalf("%+v", got)
+	}
+	inTime.answer(t, Response{Code: "51"})                                           // a duplicate is not late
+	inTime.answer(t, Response{Code: "05"}, func(m *Message) { m.set(11, "000007") }) // a payment that this client never sent
+	if got, want := <-late, (Late{Kind: KindPay, STAN: 7, Batch: 7, Code: "05"}); got != want {
+		t.Errorf("%+v, want %+v: told twice, or another merchant's", got, want)
 	}
 }
 

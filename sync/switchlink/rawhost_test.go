@@ -28,6 +28,8 @@ type incoming struct {
 	f    Frame
 	m    *Message
 	r    *Request
+
+	sealed Authenticator // of the answer
 }
 
 func newRawHost(t *testing.T) *rawHost {
@@ -69,7 +71,7 @@ func (h *rawHost) serve(conn net.Conn) {
 			h.t.Error(err)
 			return
 		}
-		in := &incoming{conn, f, m, r}
+		in := &incoming{conn: conn, f: f, m: m, r: r}
 		h.mu.Lock()
 		mute := h.mute
 		h.mu.Unlock()
@@ -117,7 +119,7 @@ func (in *incoming) answer(t *testing.T, a Response, change ...func(*Message)) {
 	for _, c := range change {
 		c(m)
 	}
-	b, err := m.Pack()
+	b, err := m.packSealed(in.sealed)
 	if err != nil {
 		t.Error(err)
 		return

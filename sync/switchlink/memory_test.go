@@ -1,0 +1,193 @@
+package switchlink
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"fmt"
+	"net"
+	"os"
+	"runtime/debug"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"buka/internal/mac"
+	"buka/internal/pin"
+)
+
+// masked is a secret that the test itself does not hold: every byte is XORed
+// with 0x5A, also of its hexadecimal characters.
+type masked [][]byte
+
+const mask = 0x5A
+
+func maskOf(block []byte) (m masked) {
+	raw := make([]byte, len(block))
+	for i := range block {
+		raw[i] = block[i] ^ mask
+	}
+	m = append(m, raw)
+	for _, digits := range []string{"0123456789ABCDEF", "0123456789abcdef"} {
+		hexed := make([]byte, 0, 2*len(block))
+		for i := range block {
+			hexed = append(hexed, digits[block[i]>>4]^mask, digits[block[i]&0xF]^mask)
+		}
+		m = append(m, hexed)
+	}
+	return m
+}
+
+// copies counts where a secret is in the writable memory of this process.
+func (m masked) copies(t *testing.T) (n int) {
+	t.Helper()
+	mem, err := os.Open("/proc/self/mem")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mem.Close()
+	const chunk, overlap = 1 << 20, 64
+	buf, err := syscall.Mmap(-1, 0, chunk+overlap, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer syscall.Munmap(buf)
+	for _, r := range writable(t, uint64(uintptr(addressOf(buf)))) {
+		for at := r[0]; at < r[1]; at += chunk {
+			got, err := mem.ReadAt(buf[:min(uint64(chunk+overlap), r[1]-at)], int64(at))
+			if err != nil && got == 0 {
+				break // a guard page
+			}
+			n += m.within(buf[:got], chunk)
+			clear(buf)
+		}
+	}
+	return n
+}
+
+// within counts places that begin in the first limit bytes.
+func (m masked) within(b []byte, limit int) (n int) {
+	for _, pattern := range m {
+		first, end := pattern[0]^mask, min(limit, len(b)-len(pattern)+1)
+		for i := 0; i < end; i++ {
+			next := bytes.IndexByte(b[i:end], first)
+			if next < 0 {
+				break
+			}
+			i += next
+			same := 1
+			for same < len(pattern) && b[i+same] == pattern[same]^mask {
+				same++
+			}
+			if same == len(pattern) {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// writable gives the writable private memory but the part that holds except. A
+// race detector's shadow is terabytes that nobody has touched: what is over 1 GiB
+// is no heap of a test.
+func writable(t *testing.T, except uint64) (out [][2]uint64) {
+	t.Helper()
+	f, err := os.Open("/proc/self/maps")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var from, to uint64
+		var how string
+		if _, err := fmt.Sscanf(lines.Text(), "%x-%x %s", &from, &to, &how); err != nil || !strings.HasPrefix(how, "rw") {
+			continue
+		}
+		if to-from <= 1<<30 && (except < from || except >= to) {
+			out = append(out, [2]uint64{from, to})
+		}
+	}
+	return out
+}
+
+// TestNoBlockOutlivesItsMessage sends a PIN in each spec and form, to a server in
+// this process that has used it, and through one that answers late, never, or
+// with an error; then it looks for the block in the whole memory of the process,
+// where neither the caller's nor any copy may be left.
+func TestNoBlockOutlivesItsMessage(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // what is left lying stays where it is
+	key := testKey{mac.X919, unhex(t, "0123456789ABCDEFFEDCBA9876543210")}
+	for _, spec := range []*Spec{UnionPay(), ASCII87()} {
+		for _, form := range []struct {
+			scheme pin.Scheme
+			format pin.Format
+		}{{pin.TDESDUKPT, pin.Format0}, {pin.MasterSession, pin.Format3}, {pin.AESDUKPT, pin.Format4}} {
+			for _, end := range []string{"answered", "never answered", "malformed", "not sent"} {
+				t.Run(fmt.Sprint(spec.Name, "/", form.scheme, form.format, "/", end), func(t *testing.T) {
+					handled := 0
+					host, addr := serve(t, ServerConfig{Spec: spec, MAC: func(context.Context, string, string) (Authenticator, error) { return key, nil },
+						Handler: handlerFunc(func(_ context.Context, r *Request) (Response, bool) {
+							if r.Kind != KindPay {
+								return Response{Code: "00"}, true
+							}
+							if handled++; r.PIN.Wiped() || r.PIN.Scheme != form.scheme || r.PIN.Layout != form.format {
+								t.Errorf("the host has %v %v", r.PIN.Scheme, r.PIN.Layout)
+							}
+							return Response{Code: "00", Amount: r.Amount}, end == "answered"
+						})})
+					cfg := Config{Addr: addr, Spec: spec, MAC: key, Timeout: 20 * time.Second}
+					if end == "not sent" {
+						cfg.Dial = func(context.Context) (net.Conn, error) { return nil, fmt.Errorf("no route") }
+					}
+					c := dialTo(t, cfg)
+					p, secret := randomPIN(t, form.scheme, form.format)
+					if secret.copies(t) == 0 {
+						t.Fatal("the search finds nothing")
+					}
+					pay := testPayment(1)
+					pay.PIN = p
+					if end == "malformed" {
+						pay.ICC = make([]byte, maxICC+1)
+					}
+					ctx, cancel := context.WithCancel(bg())
+					defer cancel()
+					if end == "never answered" {
+						var stop context.CancelFunc
+						ctx, stop = context.WithTimeout(ctx, 300*time.Millisecond)
+						defer stop()
+					}
+					_, err := c.Pay(ctx, pay)
+					if (err == nil) != (end == "answered") || (handled == 1) != (end == "answered" || end == "never answered") {
+						t.Fatalf("%v, handled %d", err, handled)
+					}
+					if !p.Wiped() {
+						t.Error("the caller's block is left")
+					}
+					c.Close()
+					host.Close() // both have done with it
+					if n := secret.copies(t); n != 0 {
+						t.Errorf("%d copies are left", n)
+					}
+				})
+			}
+		}
+	}
+}
+
+// randomPIN is a block that only this value holds.
+func randomPIN(t *testing.T, s pin.Scheme, f pin.Format) (*pin.Sealed, masked) {
+	t.Helper()
+	p, err := pin.NewSealed(s, f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := rand.Read(p.Bytes()); err != nil {
+		t.Fatal(err)
+	}
+	return p, maskOf(p.Bytes())
+}
+
+func addressOf(b []byte) unsafe.Pointer { return unsafe.Pointer(unsafe.SliceData(b)) }
