@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"buka/cardio/apdu"
 	"buka/cardio/purse"
 	"buka/cardio/reader"
 	"buka/internal/entry"
@@ -136,6 +137,9 @@ func (c *cards) dialogue(ctx context.Context, cmd topup.Command) error {
 	}()
 	p, err := purse.Open(ctx, card, c.families...)
 	if err != nil {
+		if _, reads := cmd.(topup.ReadCard); reads && listsPayments(ctx, card, err) {
+			return errBankCard
+		}
 		return err
 	}
 	switch cmd := cmd.(type) {
@@ -153,7 +157,29 @@ func (c *cards) dialogue(ctx context.Context, cmd topup.Command) error {
 	return err
 }
 
-var errOtherCard = errors.New("this is another card")
+var (
+	errOtherCard = errors.New("this is another card")
+	errBankCard  = errors.New("this is a bank card")
+)
+
+// listsPayments tells a bank card from a card of no kind that we know: it has a
+// directory of payment applications (PPSE or PSE, EMV Book 1 12.2). Where one
+// reader serves both cards it often lies where the other is wanted.
+func listsPayments(ctx context.Context, card reader.Card, err error) bool {
+	if !errors.Is(err, &purse.Refusal{Reason: purse.UnknownKind}) {
+		return false
+	}
+	for _, name := range []string{"2PAY.SYS.DDF01", "1PAY.SYS.DDF01"} {
+		r, err := apdu.Exchange(ctx, card, apdu.SelectByName([]byte(name)))
+		if err != nil {
+			return false
+		}
+		if r.SW == apdu.OK {
+			return true
+		}
+	}
+	return false
+}
 
 func same(p purse.Purse, want entry.Card) error {
 	if p.Info().Card != want {

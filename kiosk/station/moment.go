@@ -93,6 +93,8 @@ func holdWords(state topup.State, f topup.Console) ui.Reason {
 	switch f.Notice {
 	case "card-gone":
 		return ui.ReasonHoldCardGone
+	case "bank-card-first":
+		return ui.ReasonTakeBankCard
 	case "card-unread":
 		return ui.ReasonHoldCardUnread
 	case "reader-missing":

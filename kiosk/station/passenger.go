@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"buka/cardio/reader"
 	"buka/internal/entry"
 	"buka/internal/money"
 	"buka/topup"
@@ -120,7 +121,11 @@ func (s *Station) screen() ui.Screen {
 	if failed != nil {
 		return s.broken(state)
 	}
-	return s.show(state)
+	scr := s.show(state)
+	if state.Live.Front.Last() {
+		scr.Slip = s.slips.shown(state.Live.Front.Sale)
+	}
+	return scr
 }
 
 // broken is what is shown when no more can be recorded: the claim number stays
@@ -167,10 +172,24 @@ func (s *Station) show(state topup.State) ui.Screen {
 		scr.PINTriesLeft = max(0, v.PINsMax-v.PINs)
 	}
 	moment(state, &scr)
-	if state.Live.Front.Last() {
-		scr.Slip = s.slips.shown(state.Live.Front.Sale)
+	if scr.Notice == ui.ReasonTransitCard && s.oneReader() {
+		scr.NoticeWords = ui.ReasonTakeTransitCard
 	}
 	return scr
+}
+
+// oneReader says whether the passenger's two cards share a reader.
+func (s *Station) oneReader() bool {
+	if s.watch == nil {
+		return false
+	}
+	states := s.parts.Readers.Readers()
+	for _, st := range s.watch.roles.Readers(states, reader.Transit) {
+		if s.watch.roles.Has(st.Reader, reader.Bank) {
+			return true
+		}
+	}
+	return false
 }
 
 // history shows what a card's log says, newest first.

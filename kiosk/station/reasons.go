@@ -26,6 +26,8 @@ func reasonOf(err error) string {
 		return refusalKeys[refusal.Reason]
 	case errors.Is(err, errOtherCard):
 		return "other-card"
+	case errors.Is(err, errBankCard):
+		return "bank-card-first"
 	case errors.Is(err, reader.ErrTwoCards):
 		return "two-cards"
 	case errors.Is(err, reader.ErrNoCard), errors.Is(err, reader.ErrCardRemoved), errors.Is(err, reader.ErrClosed), errors.Is(err, reader.ErrReset):
