@@ -113,7 +113,7 @@ type Screen struct {
 	Remote       bool   // paid elsewhere: whoever stops gets nothing back, it stays to be collected
 	Back         Back   // how far money that goes back has come
 	Claim        string // number to quote, when something is unfinished
-	Slip         Slip   // the receipt, on the screens that say how a sale ended
+	Slip         *Slip  // the receipt, on the screens that say how a sale ended; nil: nothing to say
 	Hotline      string // telephone number
 	PINTriesLeft int    // 0: not known
 

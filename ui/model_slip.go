@@ -5,7 +5,7 @@ import "time"
 // SlipState says what has become of a sale's slip: keys [slip.KEY].
 type SlipState string
 
-// The states. The empty one means that there is nothing to say.
+// The states.
 const (
 	SlipPrinting SlipState = "printing"
 	SlipPrinted  SlipState = "printed"
@@ -20,8 +20,8 @@ type Slip struct {
 }
 
 // Shown says that the code stands on the screen.
-func (s Slip) Shown() bool {
-	return s.Code != "" && (s.State == SlipNone || s.State == SlipUnknown)
+func (s *Slip) Shown() bool {
+	return s != nil && s.Code != "" && (s.State == SlipNone || s.State == SlipUnknown)
 }
 
 // DeskSlip is the last slip of the machine, as the cashier sees it.

@@ -11,8 +11,8 @@ import (
 
 // Mark names the slip's code in its address, so that a browser never shows that
 // of another passenger.
-func (s Slip) Mark() string {
-	if s.Code == "" {
+func (s *Slip) Mark() string {
+	if s == nil || s.Code == "" {
 		return ""
 	}
 	sum := sha256.Sum256([]byte(s.Code))

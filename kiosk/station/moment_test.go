@@ -199,7 +199,7 @@ func TestNothingIsOfferedInVain(t *testing.T) {
 func TestWhatAPressMeans(t *testing.T) {
 	looks := map[string]bool{"Rev": true, "Lang": true, "Phase": true, "BankCard": true, "Expiry": true, "Balance": true, "History": true,
 		"OldBalance": true, "NewBalance": true, "Notice": true, "NoticeWords": true, "Back": true, "Claim": true, "Hotline": true,
-		"PINTriesLeft": true, "CountdownMS": true, "Moving": true, "HostUp": true}
+		"PINTriesLeft": true, "CountdownMS": true, "Moving": true, "HostUp": true, "Slip": true}
 	typ := reflect.TypeFor[ui.Screen]()
 	for i := range typ.NumField() {
 		var scr ui.Screen

@@ -223,14 +223,14 @@ func (p *printing) words(lang string) receipt.Languages {
 }
 
 // shown is what the screen says of the slip of a sale.
-func (p *printing) shown(sale entry.SaleID) ui.Slip {
+func (p *printing) shown(sale entry.SaleID) *ui.Slip {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r, ok := p.book.last(sale)
 	if !ok {
-		return ui.Slip{}
+		return nil
 	}
-	return ui.Slip{State: r.State, Code: p.codes[slipKey{sale, r.Ending}]}
+	return &ui.Slip{State: r.State, Code: p.codes[slipKey{sale, r.Ending}]}
 }
 
 // lastSlip is what the cashier sees.
@@ -255,11 +255,15 @@ func (p *printing) state() (s device.PrinterState, ok bool) {
 	return p.printer.State(), true
 }
 
+// hostZone is that of the host's date and time (DE12, DE13), wherever the clock
+// of this machine thinks that it is.
+var hostZone = time.FixedZone("CST", 8*3600)
+
 // site is what slips say of this machine.
 func (s *Station) site() receipt.Site {
 	c := s.cfg
 	return receipt.Site{
-		Kiosk: c.Kiosk, Place: c.Place, Hotline: c.Hotline, Terminal: c.Switch.Terminal, Merchant: c.Switch.Merchant, Zone: s.parts.Clock().Location(),
+		Kiosk: c.Kiosk, Place: c.Place, Hotline: c.Hotline, Terminal: c.Switch.Terminal, Merchant: c.Switch.Merchant, Zone: hostZone,
 	}
 }
 
