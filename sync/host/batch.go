@@ -84,7 +84,7 @@ func (h *Host) CloseBatch(ctx context.Context, merchant, terminal string) error 
 
 // hostTotals counts what the host has of a batch: payments that stand or were
 // refunded, and refunds that moved money.
-func hostTotals(ctx context.Context, tx *sql.Tx, merchant, terminal string, batch uint32) (t entry.Totals, err error) {
+func hostTotals(ctx context.Context, tx querier, merchant, terminal string, batch uint32) (t entry.Totals, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT coalesce(sum(amount), 0), count(*) FROM payments
 		WHERE merchant = ? AND terminal = ? AND batch = ? AND code = '00' AND (reversed = 0 OR refunded = 1)`,
 		merchant, terminal, batch).Scan((*int64)(&t.Debit), &t.Debits)
@@ -101,32 +101,29 @@ func hostTotals(ctx context.Context, tx *sql.Tx, merchant, terminal string, batc
 // maxBatches bounds what Batches gives for one call.
 const maxBatches = 1000
 
-// Batches gives the newest batches of all terminals, newest first.
-func (h *Host) Batches(ctx context.Context, limit int) (list []Batch, err error) {
-	err = h.Write(ctx, func(tx *sql.Tx) error { // one moment for all
-		if list, err = h.batches(ctx, tx, min(limit, maxBatches)); err != nil {
-			return err
+// Batches gives the newest batches of all terminals, newest first. Payments that
+// are made meanwhile may be in the totals of an open one or not.
+func (h *Host) Batches(ctx context.Context, limit int) ([]Batch, error) {
+	list, err := h.batches(ctx, min(limit, maxBatches))
+	if err != nil {
+		return nil, err
+	}
+	for i := range list {
+		switch b := &list[i]; b.State {
+		case BatchOpen:
+			b.Host, err = hostTotals(ctx, h.db, b.Merchant, b.Terminal, b.Number)
+		case BatchDiffers:
+			b.Differs, err = differences(ctx, h.db, b.Merchant, b.Terminal, b.Number)
 		}
-		for i := range list {
-			b := &list[i]
-			if b.State == BatchOpen {
-				if b.Host, err = hostTotals(ctx, tx, b.Merchant, b.Terminal, b.Number); err != nil {
-					return err
-				}
-			}
-			if b.State == BatchDiffers {
-				if b.Differs, err = differences(ctx, tx, b.Merchant, b.Terminal, b.Number); err != nil {
-					return err
-				}
-			}
+		if err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	return list, err
+	}
+	return list, nil
 }
 
-func (h *Host) batches(ctx context.Context, tx *sql.Tx, limit int) ([]Batch, error) {
-	rows, err := tx.QueryContext(ctx, `SELECT merchant, terminal, batch, state, kiosk_debit, kiosk_debits, kiosk_credit, kiosk_credits,
+func (h *Host) batches(ctx context.Context, limit int) ([]Batch, error) {
+	rows, err := h.db.QueryContext(ctx, `SELECT merchant, terminal, batch, state, kiosk_debit, kiosk_debits, kiosk_credit, kiosk_credits,
 		host_debit, host_debits, host_credit, host_credits, opened_ms, settled_ms FROM batches ORDER BY opened_ms DESC, batch DESC, terminal LIMIT ?`, limit)
 	if err != nil {
 		return nil, fmt.Errorf("batches: %w", err)

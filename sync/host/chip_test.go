@@ -3,6 +3,7 @@ package host
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"testing"
@@ -115,6 +116,10 @@ func TestChipsOfEveryKind(t *testing.T) {
 				if a.Code != code || len(a.ICC) == 0 {
 					t.Fatalf("%+v, want %s", a, code)
 				}
+				proof, err := apdu.Find(a.ICC, 0x91)
+				if err != nil || !saysCode(proof, code) {
+					t.Fatalf("after %s the proof is %X", code, proof)
+				}
 				if !o.Contact {
 					continue
 				}
@@ -126,6 +131,35 @@ func TestChipsOfEveryKind(t *testing.T) {
 			w.charged(600_00)
 		})
 	}
+}
+
+// saysCode: method 1 ends with the response code, method 2 with a status update
+// that says whether the issuer approves (EMV Book 2 8.2).
+func saysCode(proof []byte, code string) bool {
+	if len(proof) == 10 {
+		return string(proof[8:]) == code
+	}
+	return len(proof) == 8 && (proof[5] == 0x80) == (code == "00")
+}
+
+// signed makes the cryptogram of changed objects anew, as only the card can.
+func signed(t *testing.T, icc []byte, tag apdu.Tag, change func(v []byte)) []byte {
+	t.Helper()
+	icc = swap(t, icc, tag, change)
+	card, err := cryptogram.CardKey(virtual.TestIssuerKey, testPAN, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	get := func(tag uint32) []byte { v, _ := apdu.Find(icc, apdu.Tag(tag)); return v }
+	data, err := cryptogram.Common.Input(get)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ac, err := cryptogram.Common.AC(card, binary.BigEndian.Uint16(get(0x9F36)), data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return swap(t, icc, 0x9F26, func(v []byte) { copy(v, ac[:]) })
 }
 
 // TestWhatAChipDoesNotProve: each lie about what the cryptogram is over is
@@ -164,6 +198,10 @@ func TestWhatAChipDoesNotProve(t *testing.T) {
 	pay("an AAC", "59", swap(t, good, 0x9F27, func(v []byte) { v[0] = 0 }), nil)
 	pay("unknown profile", "59", swap(t, good, 0x9F10, func(v []byte) { v[2] = 99 }), nil)
 	pay("another day", "59", good, func(r *switchlink.Request) { r.Sent = clockAt.AddDate(0, 0, 2) })
+	// What the card has truly signed, and the message does not say.
+	pay("another currency", "59", signed(t, good, 0x5F2A, func(v []byte) { copy(v, []byte{0x08, 0x40}) }), nil)
+	pay("a larger amount on the card", "59", signed(t, good, 0x9F02, func(v []byte) { v[4] = 0x30 }), nil)
+	pay("a smaller amount on the card", "59", signed(t, good, 0x9F02, func(v []byte) { v[4] = 0x10 }), nil)
 	_, other := newBankCard(t, virtual.BankOptions{Contact: true, IssuerKey: cryptogram.Key{1}}).start(20_00)
 	pay("another issuer", "59", other, nil)
 	w.charged(0)
@@ -193,6 +231,7 @@ func TestCounterRises(t *testing.T) {
 	pay(1, first, "111111", "55")
 	pay(2, first, testPIN, "59") // of another sale
 	pay(1, first, testPIN, "00")
+	pay(1, first, testPIN, "59") // it is over
 	pay(3, first, testPIN, "59")
 	pay(3, second, testPIN, "00")
 	pay(4, first, testPIN, "59") // an older one

@@ -107,7 +107,7 @@ func (h *Host) compare(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (
 }
 
 // differences of a batch, what the host alone has first.
-func differences(ctx context.Context, tx *sql.Tx, merchant, terminal string, batch uint32) ([]entry.Difference, error) {
+func differences(ctx context.Context, tx querier, merchant, terminal string, batch uint32) ([]entry.Difference, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT sale, stan, kiosk, host FROM differences WHERE merchant = ? AND terminal = ? AND batch = ?
 		ORDER BY kiosk <> 0, stan, sale`, merchant, terminal, batch)
 	if err != nil {

@@ -174,11 +174,6 @@ func (h *Host) keysOf(ctx context.Context, q querier, link, merchant, terminal s
 	return now, nil
 }
 
-// querier is a transaction or the database itself.
-type querier interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
 // keysFor gives the keys of a sign-on, stored in its transaction: fresh ones,
 // but for a sending of the same sign-on that came twice before anything was sent
 // under its keys. use puts them in place of the old ones once they are committed.
