@@ -143,10 +143,15 @@ func TestLogTellsLittle(t *testing.T) {
 	m.set(14, "3012")
 	m.set(52, "SECRETPB")
 	m.set(62, "working keys")
+	m.set(55, "chip data of the card")
+	m.set(48, "00000000123400100000000000000000")
+	m.set(59, "\xDF\x10\x08SECRETPB")
+	m.set(64, "MACMACMA")
+	m.set(23, "001")
 	m.set(11, "000042")
 	m.set(60, "22000007000")
 	for _, s := range []string{m.String(), m.LogValue().String()} {
-		for _, bad := range []string{"622588", "0001D", "SECRET", "3012", "keys"} {
+		for _, bad := range []string{"622588", "0001D", "SECRET", "3012", "keys", "chip", "1234001", "MACM", "001\""} {
 			if strings.Contains(s, bad) {
 				t.Errorf("%q shows in %s", bad, s)
 			}
@@ -154,6 +159,9 @@ func TestLogTellsLittle(t *testing.T) {
 		if !strings.Contains(s, "000042") || !strings.Contains(s, "000007") {
 			t.Error(s)
 		}
+	}
+	for _, de := range []int{48, 64, 23} {
+		delete(m.Fields, de)
 	}
 	m.Zero()
 	if len(m.Fields) != 3 {
