@@ -76,7 +76,7 @@ func whole(t *tally) {
 // heavy names what runs without the race detector: a browser, a simulation of
 // one thread, processes that are killed, a whole matrix of faults, and everything
 // behind them; the parts are raced in their own packages.
-var heavy = regexp.MustCompile(`^buka/(kiosk/e2e|kiosk/killtest|kiosk|topup/sim|store/disktest|cardio/purse/purtest)$`)
+var heavy = regexp.MustCompile(`^buka/(kiosk/e2e|kiosk/killtest|kiosk|kiosk/faultmatrix|topup/sim|store/disktest|cardio/purse/purtest)$`)
 
 // packages lists the packages with tests, heavy ones or the others.
 func packages(wantHeavy bool) []string {

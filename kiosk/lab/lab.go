@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"sync"
@@ -52,6 +51,11 @@ type Options struct {
 	// that search it: on which connection, and whether the kiosk sends. It must
 	// not keep p.
 	Overheard func(link, conn string, out bool, p []byte)
+
+	// Postman carries the messages of the switch link, for tests; nil: the cable.
+	Postman Postman
+	// Configure has the last word about the kiosk's configuration, for tests.
+	Configure func(*config.Config)
 }
 
 // Lab is the world.
@@ -280,7 +284,11 @@ func (l *Lab) Config() config.Config {
 	defer l.mu.Unlock()
 	c.Switch.Address, c.Switch.Terminal, c.Switch.Merchant = l.listen.swtch, "00000001", "000000000000001"
 	c.Switch.Timeout = config.Duration(l.opts.SwitchTimeout)
+	c.Switch.Settle, c.BankCard.CAKeys = config.DayTime{}, "test" // settled when a script or a cashier says so
 	c.Fleet.URL, c.Fleet.Password, c.Fleet.Heartbeat = "nats://"+l.listen.fleet, l.fleetPassword, config.Duration(2*time.Second)
+	if l.opts.Configure != nil {
+		l.opts.Configure(&c)
+	}
 	return c
 }
 
@@ -316,13 +324,6 @@ func (l *Lab) Network(link string, up bool) error {
 	}
 	l.changed()
 	return nil
-}
-
-func (l *Lab) dialSwitch(ctx context.Context) (net.Conn, error) {
-	l.mu.Lock()
-	addr := l.listen.swtch
-	l.mu.Unlock()
-	return l.toSwitch.dial(ctx, "tcp", addr)
 }
 
 // changed tells the pages that a virtual device is not as it was.

@@ -252,6 +252,17 @@ func (l *Lab) Conserved(ctx context.Context, credited money.Fen) error {
 	return nil
 }
 
+// Gained is what the cards of this lab have got here, rides and loads elsewhere
+// left out.
+func (l *Lab) Gained() (sum money.Fen) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, p := range l.purses {
+		sum += p.Balance() - p.before
+	}
+	return sum
+}
+
 // sumsTo says whether some of the amounts make up the sum.
 func sumsTo(amounts []money.Fen, sum money.Fen) bool {
 	reach := map[money.Fen]bool{0: true}

@@ -20,6 +20,7 @@ var actions = map[string]command{
 	"choose": (*runner).choose, "pay": (*runner).pay, "pin": (*runner).pin, "press": (*runner).press, "lang": (*runner).lang,
 	"tear": (*runner).tear, "refuse": (*runner).refuse, "use": (*runner).use, "load": (*runner).load,
 	"block": (*runner).block, "unblock": (*runner).block, "limit": (*runner).limit, "replay": (*runner).replay, "host": (*runner).host, "network": (*runner).network, "power": (*runner).power, "desk": (*runner).desk, "journal": (*runner).journal, "credit": (*runner).credit, "clock": (*runner).kioskClock,
+	"settle": (*runner).settle,
 }
 
 func (r *runner) tap(ctx context.Context, l Line) error {

@@ -17,7 +17,7 @@ var expectations = map[string]command{
 	"rewrites": (*runner).expectRewrites, "owed": (*runner).expectOwed, "money": (*runner).expectConserved,
 	"synced": (*runner).expectSynced, "journal": (*runner).expectJournal, "reason": (*runner).expectReason,
 	"owned": (*runner).expectOwned, "recovering": (*runner).expectRecovering, "cases": (*runner).expectCases,
-	"struck": (*runner).expectStruck,
+	"struck": (*runner).expectStruck, "batch": (*runner).expectBatch, "settled": (*runner).expectSettled, "differences": (*runner).expectDifferences,
 }
 
 // expect asks until it holds, at most 5 s or as long as the line says.

@@ -1,0 +1,11 @@
+// Package faultmatrix holds whole sales against a link and a line that lose,
+// delay, double and damage what they carry, and whole days against a network
+// that is cut. Each world is a lab: the real station, the real host, virtual
+// devices, readers in memory.
+//
+// What is asked after every sale is the law of money, by what the bank and the
+// card have: nobody is charged for nothing, nobody is credited for nothing, a
+// payment that goes back goes back once.
+//
+// The package has nothing but its passenger and its tests.
+package faultmatrix
