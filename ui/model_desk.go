@@ -33,6 +33,7 @@ type DeskState struct {
 	Busy       string      // name of the action that is running, "" if none
 	Result     *DeskResult // of the last action, nil if none
 	Slip       *DeskSlip   // the last one of this machine, nil if there was none
+	Batches    []DeskBatch // payments that are not settled with the bank, oldest first
 }
 
 // Where an open sale stands: keys [desk.state.KEY].

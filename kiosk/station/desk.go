@@ -65,6 +65,10 @@ func (d *desk) Do(a ui.DeskAction) error {
 		}
 	}
 	d.mu.Unlock()
+	if a.Name == ui.DeskSettle {
+		d.station.post(topup.SettleAsked{Who: a.Who})
+		return nil
+	}
 	d.station.post(topup.DeskActed{Sale: entry.SaleID(a.Sale), Do: a.Name, Who: a.Who})
 	return nil
 }
@@ -85,7 +89,7 @@ func (s *Station) deskState(state topup.State) ui.DeskState {
 		st.Card = deskCard(state, c)
 	}
 	st.Result = deskResult(state, c)
-	st.Slip = s.slips.lastSlip()
+	st.Slip, st.Batches = s.slips.lastSlip(), deskBatches(state.Durable)
 	return st
 }
 

@@ -63,9 +63,11 @@ func DeskShots() map[string]ui.DeskState {
 		return &ui.DeskResult{Name: ui.DeskRewrite, Result: what, Sale: torn.Sale, Claim: torn.Claim, CardNumber: torn.CardNumber, Amount: 5000,
 			OldBalance: fen(2850), NewBalance: fen(7850), BankCard: torn.BankCard, RRN: torn.RRN, Who: "mei", At: now}
 	}
+	batches := []ui.DeskBatch{{Number: 41, State: ui.BatchSettling, Totals: entry.Totals{Debit: 12_345_00, Debits: 187, Credit: 50_00, Credits: 1}},
+		{Number: 42, State: ui.BatchOpen, Totals: entry.Totals{Debit: 300_00, Debits: 4}}}
 	return map[string]ui.DeskState{
 		"calm":    {Rev: 1, Kiosk: "K-0017", HostUp: true, Reader: reader},
-		"open":    {Rev: 2, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{other, torn, back}},
+		"open":    {Rev: 2, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{other, torn, back}, Batches: batches},
 		"card":    {Rev: 3, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{other, torn, back}, Card: card},
 		"busy":    {Rev: 4, Kiosk: "K-0017", HostUp: false, Reader: reader, Open: []ui.OpenSale{torn}, Card: card, Busy: ui.DeskProve},
 		"offered": {Rev: 5, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{offered}, Card: &disproved, Result: result(ui.ResultNotThere)},
