@@ -76,7 +76,7 @@ func padReasonOf(err error) string {
 		return "pinpad-no-key"
 	case errors.As(err, &refused) && refused.Code == "F":
 		return "pinpad-keys-used-up"
-	case errors.As(err, &refused) && strings.Contains("159A", refused.Code):
+	case errors.As(err, &refused) && len(refused.Code) == 1 && strings.Contains("159A", refused.Code):
 		return "pinpad-no-key"
 	}
 	return "pinpad-missing"

@@ -1,0 +1,420 @@
+package station
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"log/slog"
+	"testing"
+	"time"
+
+	"buka/cardio/apdu"
+	"buka/cardio/emv"
+	"buka/cardio/reader"
+	"buka/cardio/virtual"
+	"buka/internal/cryptogram"
+	"buka/internal/entry"
+	"buka/internal/money"
+	"buka/internal/pin"
+	"buka/kiosk/device"
+	"buka/topup"
+)
+
+const bankPAN = "6225880000000001"
+
+// counter is a bank card reader with a PIN pad and a host, the last two by hand.
+type counter struct {
+	t      *testing.T
+	memory *reader.Memory
+	slot   virtual.Slot
+	tender *bankCard
+
+	pin    func(context.Context, device.Request) (device.Result, error)
+	asked  int
+	answer func(icc []byte) (topup.Paid, []byte) // what the host says
+	sent   []sentPayment
+	told   []scriptResult
+	deaf   error  // what telling comes to
+	took   []byte // DE55 of the last reversal
+}
+
+type sentPayment struct {
+	icc    []byte
+	sealed *pin.Sealed
+	wiped  bool
+	mode   string
+}
+
+func newCounter(t *testing.T) *counter {
+	t.Helper()
+	c := &counter{t: t, memory: reader.NewMemory(reader.Limits{}, "One 00")}
+	t.Cleanup(func() { c.memory.Close() })
+	roles, err := reader.NewRoles(map[reader.Role]string{reader.Bank: "One", reader.Transit: "One"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.slot = virtual.NewMemorySlot(c.memory, "One 00")
+	c.answer = c.approves
+	c.tender = &bankCard{
+		slot: &bankSlot{source: c.memory, find: cardIn(c.memory, roles, reader.Bank), present: make(chan struct{})},
+		pad:  c, link: c, log: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		terminal: func(t topup.TakeTender) emv.Terminal {
+			return emv.Terminal{Amount: t.Amount, Now: time.Date(2026, 1, 15, 9, 30, 0, 0, time.UTC), Serial: "00000001", Keys: emv.BuiltinCAKeys(true)}
+		},
+	}
+	return c
+}
+
+func (c *counter) EnterPIN(ctx context.Context, r device.Request) (device.Result, error) {
+	c.asked++
+	if r.PAN != bankPAN || r.Amount != 5000 {
+		c.t.Errorf("the pad was asked for %.6s… and %v", r.PAN, r.Amount)
+	}
+	if c.pin != nil {
+		return c.pin(ctx, r)
+	}
+	s, err := pin.NewSealed(pin.TDESDUKPT, pin.Format0)
+	if err != nil {
+		return device.Result{}, err
+	}
+	for i := range s.Bytes() {
+		s.Bytes()[i] = 0xA5
+	}
+	return device.Result{PIN: s}, nil
+}
+
+func (c *counter) pay(_ context.Context, p topup.Pay, card *emv.Payment, icc []byte, sealed *pin.Sealed) (topup.Paid, []byte) {
+	c.sent = append(c.sent, sentPayment{bytes.Clone(icc), sealed, sealed.Wiped(), entryMode(card)})
+	a, chip := c.answer(icc)
+	a.Sale, a.STAN = p.Sale, p.STAN
+	return a, chip
+}
+
+func (c *counter) refund(context.Context, topup.Sale, bool) (string, error) { return "00", nil }
+
+func (c *counter) reverse(_ context.Context, _ topup.Sale, _ string, icc []byte, _ bool) (string, error) {
+	c.took = icc
+	return "00", nil
+}
+
+func (c *counter) script(_ context.Context, r scriptResult) error {
+	c.told = append(c.told, r)
+	return c.deaf
+}
+
+// approves answers with the issuer's own cryptogram.
+func (c *counter) approves(icc []byte) (topup.Paid, []byte) { return c.says("00", icc) }
+
+func (c *counter) says(code string, icc []byte) (topup.Paid, []byte) {
+	key, err := cryptogram.CardKey(virtual.TestIssuerKey, bankPAN, 1)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	arpc, err := cryptogram.Profile(cryptogram.Common).ARPC(key, binary.BigEndian.Uint16(c.tag(icc, 0x9F36)),
+		cryptogram.AC(c.tag(icc, 0x9F26)), [2]byte{code[0], code[1]}, [4]byte{}, nil)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	chip, _ := apdu.Encode(0x91, arpc)
+	a := topup.Paid{Outcome: entry.NotDone, Code: code}
+	if code == "00" {
+		a.Outcome, a.Amount, a.RRN = entry.Done, 5000, "123456789012"
+	}
+	return a, chip
+}
+
+func (c *counter) tag(icc []byte, tag apdu.Tag) []byte {
+	c.t.Helper()
+	v, err := apdu.Find(icc, tag)
+	if err != nil {
+		c.t.Fatalf("DE55 has no %X: %v", uint32(tag), err)
+	}
+	return v
+}
+
+func (c *counter) card(o virtual.BankOptions) *virtual.Bank {
+	c.t.Helper()
+	o.PAN = bankPAN
+	b, err := virtual.NewBank(o)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return b
+}
+
+func (c *counter) insert(p virtual.Program) {
+	c.t.Helper()
+	if err := c.slot.Insert(p); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+func (c *counter) remove() {
+	c.t.Helper()
+	if err := c.slot.Remove(); err != nil {
+		c.t.Fatal(err)
+	}
+}
+
+var takes = topup.TakeTender{Sale: "SALE", Amount: 5000}
+
+// collect gives the key of the pages that Collect ends with, "" if it is done.
+func (c *counter) collect() (reason string, secret bool) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	err := c.tender.Collect(ctx, takes, func(masked string, s bool) {
+		if secret = s; masked != "622588******0001" {
+			c.t.Error(masked)
+		}
+	})
+	return c.reason(err), secret
+}
+
+func (c *counter) reason(err error) string {
+	c.t.Helper()
+	var no errTender
+	if err != nil && !errors.As(err, &no) {
+		c.t.Fatal(err)
+	}
+	return no.reason
+}
+
+func (c *counter) pays(stan uint32) topup.Paid {
+	return c.tender.Pay(context.Background(), topup.Pay{Sale: "SALE", Amount: 5000, Batch: 1, STAN: stan})
+}
+
+func TestATapIsEnough(t *testing.T) {
+	c := newCounter(t)
+	c.insert(c.card(virtual.BankOptions{}))
+	if why, secret := c.collect(); why != "" || !secret || c.asked != 1 {
+		t.Fatal(why, secret, c.asked)
+	}
+	c.remove()
+	paid := c.pays(7)
+	if paid.Outcome != entry.Done || paid.Refused || len(c.sent) != 1 {
+		t.Fatalf("%+v", paid)
+	}
+	s := c.sent[0]
+	if s.mode != "07" || s.wiped || !s.sealed.Wiped() {
+		t.Errorf("mode %s, wiped before %v and after %v", s.mode, s.wiped, s.sealed.Wiped())
+	}
+	for _, tag := range []apdu.Tag{0x9F26, 0x9F27, 0x9F10, 0x9F37, 0x9F36, 0x95, 0x9A, 0x9C, 0x9F02, 0x5F2A, 0x82, 0x9F1A, 0x9F03, 0x9F33} {
+		c.tag(s.icc, tag)
+	}
+	if again := c.pays(8); again.Outcome != entry.NotDone || again.Code != "not-sent" || len(c.sent) != 1 {
+		t.Errorf("a PIN was used twice: %+v", again)
+	}
+}
+
+// TestTheCardHasTheLastWord: an approval that a contact card does not confirm goes
+// back.
+func TestTheCardHasTheLastWord(t *testing.T) {
+	for name, x := range map[string]struct {
+		options virtual.BankOptions
+		pull    bool
+		forged  bool
+		code    string
+		refused bool
+	}{
+		"agrees":          {code: "00"},
+		"regrets":         {options: virtual.BankOptions{Regrets: true}, code: "00", refused: true},
+		"is gone":         {pull: true, code: "00", refused: true},
+		"issuer forged":   {forged: true, code: "00", refused: true},
+		"host declined":   {code: "51"},
+		"declined, gone":  {code: "51", pull: true},
+		"no answer, gone": {code: "", pull: true},
+	} {
+		c := newCounter(t)
+		x.options.Contact = true
+		c.insert(c.card(x.options))
+		if why, _ := c.collect(); why != "" {
+			t.Fatal(name, why)
+		}
+		c.answer = func(icc []byte) (topup.Paid, []byte) {
+			if x.pull {
+				c.remove()
+			}
+			if x.code == "" {
+				return topup.Paid{Outcome: entry.Unknown}, nil
+			}
+			a, chip := c.says(x.code, icc)
+			if x.forged {
+				chip[len(chip)-3] ^= 1
+			}
+			return a, chip
+		}
+		paid := c.pays(7)
+		if paid.Refused != x.refused || (paid.Outcome == entry.Done) != (x.code == "00") || c.sent[0].mode != "05" {
+			t.Errorf("%s: %+v", name, paid)
+		}
+		if c.tender.held != nil {
+			t.Errorf("%s: the card is still held", name)
+		}
+	}
+}
+
+func TestACardThatIsPulledDuringThePIN(t *testing.T) {
+	c := newCounter(t)
+	c.insert(c.card(virtual.BankOptions{Contact: true}))
+	c.pin = func(ctx context.Context, _ device.Request) (device.Result, error) {
+		c.remove()
+		<-ctx.Done()
+		return device.Result{}, context.Cause(ctx)
+	}
+	if why, _ := c.collect(); why != "card-gone" {
+		t.Fatal(why)
+	}
+	if paid := c.pays(7); paid.Code != "not-sent" || len(c.sent) != 0 {
+		t.Errorf("%+v", paid)
+	}
+}
+
+// TestEachTryHasACryptogramOfItsOwn: another PIN is another transaction of the
+// card.
+func TestEachTryHasACryptogramOfItsOwn(t *testing.T) {
+	retry := topup.RetryPIN{Sale: "SALE", Amount: 5000}
+	for _, contact := range []bool{true, false} {
+		c := newCounter(t)
+		card := c.card(virtual.BankOptions{Contact: contact})
+		c.insert(card)
+		c.answer = func(icc []byte) (topup.Paid, []byte) { return c.says("55", icc) }
+		if why, _ := c.collect(); why != "" {
+			t.Fatal(why)
+		}
+		c.pays(7)
+		if !contact {
+			c.remove()
+			if why := c.reason(c.tender.Again(context.Background(), retry)); why != "wrong-pin" {
+				t.Errorf("again without the card: %q", why)
+			}
+			c.insert(card)
+			if why, _ := c.collect(); why != "" {
+				t.Fatal(why)
+			}
+		} else if why := c.reason(c.tender.Again(context.Background(), retry)); why != "" {
+			t.Fatal(why)
+		}
+		c.pays(8)
+		if len(c.sent) != 2 || bytes.Equal(c.tag(c.sent[0].icc, 0x9F26), c.tag(c.sent[1].icc, 0x9F26)) ||
+			bytes.Equal(c.tag(c.sent[0].icc, 0x9F36), c.tag(c.sent[1].icc, 0x9F36)) {
+			t.Errorf("contact %v: two requests with one cryptogram", contact)
+		}
+	}
+}
+
+// TestTheTransitCardLeavesFirst: where one reader serves both cards, the one that
+// lies there is looked at once and told about once.
+func TestTheTransitCardLeavesFirst(t *testing.T) {
+	c := newCounter(t)
+	purse, err := virtual.NewPurse(virtual.PurseOptions{Number: "3105170010170907984"}, virtual.NewMemoryStore())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.insert(purse)
+	if why, _ := c.collect(); why != "transit-card" {
+		t.Fatal(why)
+	}
+	told := make(chan string, 1)
+	go func() { why, _ := c.collect(); told <- why }()
+	select {
+	case why := <-told:
+		t.Fatalf("told again while it lies there: %q", why)
+	case <-time.After(3 * slotLook):
+	}
+	c.remove()
+	c.insert(c.card(virtual.BankOptions{}))
+	if why := <-told; why != "" {
+		t.Error(why)
+	}
+}
+
+func TestNoPINUnderTheLimit(t *testing.T) {
+	for limit, secret := range map[int64]bool{4999: true, 5000: false} {
+		c := newCounter(t)
+		terminal := c.tender.terminal
+		c.tender.terminal = func(x topup.TakeTender) emv.Terminal {
+			t := terminal(x)
+			t.NoCVM = money.Fen(limit)
+			return t
+		}
+		c.insert(c.card(virtual.BankOptions{NoPIN: !secret}))
+		why, got := c.collect()
+		if why != "" || got != secret || (c.asked == 1) != secret {
+			t.Errorf("limit %d: %q, PIN wanted %v, asked %d times", limit, why, got, c.asked)
+		}
+		if paid := c.pays(7); paid.Outcome != entry.Done || (c.sent[0].sealed != nil) != secret {
+			t.Errorf("limit %d: %+v", limit, paid)
+		}
+	}
+}
+
+func TestARuleStopsBeforeThePIN(t *testing.T) {
+	for _, contact := range []bool{true, false} {
+		c := newCounter(t)
+		c.tender.judge = func(_ context.Context, _ entry.SaleID, p *emv.Payment, amount int64) string {
+			if p.Country() != "156" || amount != 5000 {
+				t.Errorf("country %q, amount %d", p.Country(), amount)
+			}
+			return "risk-refused"
+		}
+		c.insert(c.card(virtual.BankOptions{Contact: contact}))
+		if why, _ := c.collect(); why != "risk-refused" || c.asked != 0 || c.tender.held != nil {
+			t.Errorf("%q, asked %d times", why, c.asked)
+		}
+	}
+}
+
+// TestScriptsAreTold: before the next payment, until the host has taken it; with
+// the reversal if the card did not agree.
+func TestScriptsAreTold(t *testing.T) {
+	c := newCounter(t)
+	c.tender.results = []scriptResult{{batch: 1, stan: 5, icc: []byte{1}}}
+	c.deaf = errors.New("no network")
+	c.insert(c.card(virtual.BankOptions{}))
+	for stan := uint32(7); stan < 10; stan++ {
+		if stan == 8 {
+			c.deaf = nil
+		}
+		if why, _ := c.collect(); why != "" {
+			t.Fatal(why)
+		}
+		c.pays(stan)
+		c.tender.slot.passed = 0
+	}
+	if len(c.told) != 2 || c.told[0].sent || !c.told[1].sent {
+		t.Errorf("%+v", c.told)
+	}
+	c.tender.Reverse(context.Background(), topup.Sale{PayBatch: 1, PaySTAN: 9}, "06", false)
+	for _, tag := range []apdu.Tag{0x95, 0x9F1E, 0x9F10, 0x9F36} {
+		c.tag(c.took, tag)
+	}
+	c.tender.Reverse(context.Background(), topup.Sale{PayBatch: 2, PaySTAN: 9}, "06", false)
+	if c.took != nil {
+		t.Error("another payment's chip")
+	}
+}
+
+func TestEveryEndOfThePINPadIsMapped(t *testing.T) {
+	for want, err := range map[string]error{
+		"pin-cancelled": device.ErrCancelled, "timeout": device.ErrTimeout, "pinpad-throttled": device.ErrPadRefused{Message: "71", Code: "7"},
+		"pinpad-other": device.ErrOtherPad, "pinpad-no-key": device.ErrNoWorkingKey, "pinpad-keys-used-up": device.ErrPadRefused{Message: "71", Code: "F"},
+		"pinpad-missing": device.ErrUnplugged,
+	} {
+		if got := padReasonOf(errors.Join(errors.New("x"), err)); got != want {
+			t.Errorf("%v: %q", err, got)
+		}
+	}
+	for _, code := range []string{"1", "5", "9", "A"} {
+		if got := padReasonOf(device.ErrPadRefused{Message: "71", Code: code}); got != "pinpad-no-key" {
+			t.Errorf("71%s: %q", code, got)
+		}
+	}
+	for _, code := range []string{"", "59", "B"} {
+		if got := padReasonOf(device.ErrPadRefused{Message: "71", Code: code}); got != "pinpad-missing" {
+			t.Errorf("71%s: %q", code, got)
+		}
+	}
+}
