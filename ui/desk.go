@@ -72,7 +72,7 @@ func (p *deskPage) Input(view, who string, in wire.Input) (string, error) {
 	if in.Rev != s.Rev {
 		return c.T("told.stale"), fmt.Errorf("%w: for revision %d, now %d", hub.ErrStale, in.Rev, s.Rev)
 	}
-	ok := in.Do == DeskClear && s.Result != nil || in.Do == DeskReprint && s.Slip.may(in.Sale) || in.Do == DeskSettle && in.Sale == "" && s.maySettle()
+	ok := in.Do == DeskClear && s.Result != nil || in.Do == DeskReprint && s.LastSlip.may(in.Sale) || in.Do == DeskSettle && in.Sale == "" && s.maySettle()
 	for _, open := range s.Open {
 		for _, a := range open.Actions {
 			ok = ok || (open.Sale == in.Sale && a.Name == in.Do && a.WhyNot == "" && s.Busy == "")

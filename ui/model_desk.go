@@ -32,7 +32,7 @@ type DeskState struct {
 	Card       *DeskCard   // on the desk reader, nil if none
 	Busy       string      // name of the action that is running, "" if none
 	Result     *DeskResult // of the last action, nil if none
-	Slip       *DeskSlip   // the last one of this machine, nil if there was none
+	LastSlip   *DeskSlip   // the last one of this machine, nil if there was none
 	Batches    []DeskBatch // payments that are not settled with the bank, oldest first
 }
 

@@ -95,10 +95,10 @@ func (r *runner) deskReprint(ctx context.Context) error {
 		}
 		d := st.Desk()
 		shown := d.State()
-		if shown.Slip == nil || !shown.Slip.May() {
+		if shown.LastSlip == nil || !shown.LastSlip.May() {
 			return errors.New("the cashier's page does not offer it")
 		}
-		return d.Do(ui.DeskAction{Sale: shown.Slip.Sale, Rev: shown.Rev, Name: ui.DeskReprint, Who: "scenario"})
+		return d.Do(ui.DeskAction{Sale: shown.LastSlip.Sale, Rev: shown.Rev, Name: ui.DeskReprint, Who: "scenario"})
 	}); err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (r *runner) deskReprint(ctx context.Context) error {
 		if st == nil {
 			return nil // a power cut took it in
 		}
-		if s := st.Desk().State().Slip; s.Again == "" || s.Again == ui.SlipPrinting {
+		if s := st.Desk().State().LastSlip; s.Again == "" || s.Again == ui.SlipPrinting {
 			return errors.New("it was not printed again")
 		}
 		return nil

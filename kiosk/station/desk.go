@@ -89,7 +89,7 @@ func (s *Station) deskState(state topup.State) ui.DeskState {
 		st.Card = deskCard(state, c)
 	}
 	st.Result = deskResult(state, c)
-	st.Slip, st.Batches = s.slips.lastSlip(), deskBatches(state.Durable)
+	st.LastSlip, st.Batches = s.slips.lastSlip(), deskBatches(state.Durable)
 	return st
 }
 
