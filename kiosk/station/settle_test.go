@@ -1,0 +1,251 @@
+package station
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"buka/internal/entry"
+	"buka/internal/money"
+	"buka/kiosk/risk"
+	"buka/store"
+	"buka/topup"
+)
+
+// book is a journal that a test writes, by the law.
+type book struct {
+	t    *testing.T
+	at   time.Time
+	j    *journal
+	d    topup.Durable
+	stan uint32
+	n    int
+	late []entry.Body // applied, and not in the file yet
+}
+
+func newBook(t *testing.T) *book {
+	t.Helper()
+	b := &book{t: t, at: time.Date(2026, 1, 15, 1, 0, 0, 0, time.UTC), d: topup.New().Durable}
+	st, _, err := store.Open(store.Path(t.TempDir()), store.Options{Kiosk: "K1", Clock: func() time.Time { return b.at }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	b.j = &journal{Store: st, grown: func() {}, opened: map[entry.SaleID]time.Time{}}
+	begun, err := st.Begun()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.d.Apply(begun); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+func (b *book) write(bodies ...entry.Body) {
+	b.t.Helper()
+	for _, body := range bodies {
+		if err := b.d.Apply(body); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	if b.late = append(b.late, bodies...); len(b.late) > 500 {
+		b.flush()
+	}
+}
+
+func (b *book) flush() {
+	b.t.Helper()
+	if _, err := b.j.Store.Append(b.late...); err != nil {
+		b.t.Fatal(err)
+	}
+	b.late = nil
+}
+
+func (b *book) checkpoint() {
+	b.t.Helper()
+	state, err := b.d.Encode()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.write(entry.Checkpoint{State: state})
+	b.flush()
+}
+
+// sale writes one sale: what becomes of it goes round with its number.
+func (b *book) sale(batch uint32) {
+	b.t.Helper()
+	b.n++
+	b.stan += 2
+	of := entry.Of{Sale: entry.SaleID(fmt.Sprintf("SALE%012d", b.n))}
+	amount := money.Fen(1000 + b.n)
+	bodies := []entry.Body{
+		entry.SaleOpened{Of: of, Card: entry.Card{Family: "tunion", Number: "3105170010170907984"}, Place: "front"},
+		entry.AmountChosen{Of: of, Amount: amount},
+		entry.PaymentStarted{Of: of, Tender: "bank-card", Amount: amount, STAN: b.stan, Batch: batch, PAN: "622588******0001", Slot: 2},
+	}
+	switch b.n % 4 {
+	case 0: // declined
+		bodies = append(bodies, entry.PaymentDeclined{Of: of, Code: "51"}, entry.SaleClosed{Of: of, Why: "declined"})
+	case 1: // stands
+		bodies = append(bodies, entry.PaymentApproved{Of: of, Amount: amount, RRN: "1", Code: "00"},
+			entry.HandedOver{Of: of, To: "host"}, entry.SaleClosed{Of: of, Why: "handed-over"})
+	case 2: // goes back
+		bodies = append(bodies, entry.PaymentApproved{Of: of, Amount: amount, RRN: "1", Code: "00"},
+			entry.OfferWithdrawn{Of: of, Why: "stopped"}, entry.ReversalAcknowledged{Of: of, Code: "00"}, entry.SaleClosed{Of: of, Why: "money back"})
+	case 3: // is refunded
+		bodies = append(bodies, entry.PaymentApproved{Of: of, Amount: amount, RRN: "1", Code: "00"},
+			entry.RefundRequested{Of: of, STAN: b.stan + 1, Batch: batch, Who: "mei"}, entry.RefundAcknowledged{Of: of, Code: "00"}, entry.SaleClosed{Of: of, Why: "money back"})
+	}
+	b.write(bodies...)
+}
+
+// TestAnUploadIsWhatTheTotalsCount: the items of a batch come out of the journal
+// by the same count as its totals, wherever the batch began.
+func TestAnUploadIsWhatTheTotalsCount(t *testing.T) {
+	for _, before := range []int{0, 200, 900} {
+		b := newBook(t)
+		b.write(entry.SignedOn{Batch: 7})
+		for i := range before {
+			if b.sale(7); i%60 == 0 {
+				b.checkpoint()
+			}
+		}
+		if before > 0 {
+			b.write(entry.BatchClosing{Batch: 7, Who: "mei"}, entry.SettlementStarted{Batch: 7, STAN: 999_998, Totals: b.d.Batches[7].Totals},
+				entry.BatchSettled{Batch: 7, Code: "00"})
+		}
+		b.write(entry.SignedOn{Batch: 8})
+		for i := range 800 {
+			if b.sale(8); i%60 == 0 {
+				b.checkpoint()
+			}
+		}
+		totals := b.d.Batches[8].Totals
+		b.write(entry.BatchClosing{Batch: 8, Who: "mei"}, entry.SettlementStarted{Batch: 8, STAN: 999_999, Totals: totals})
+		b.checkpoint()
+		items, err := b.j.batchItems(8)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got entry.Totals
+		stans := map[uint32]bool{}
+		for _, it := range items {
+			if stans[it.stan] {
+				t.Fatalf("STAN %d twice", it.stan)
+			}
+			stans[it.stan] = true
+			if it.credit {
+				got.Credit, got.Credits = got.Credit+it.amount, got.Credits+1
+			} else {
+				got.Debit, got.Debits = got.Debit+it.amount, got.Debits+1
+			}
+		}
+		if got != totals || totals.Debits != 400 || totals.Credits != 200 {
+			t.Errorf("%d sales before: %+v, and the totals are %+v", before, got, totals)
+		}
+	}
+}
+
+func TestABatchOfNothingHasNoItems(t *testing.T) {
+	b := newBook(t)
+	b.write(entry.SignedOn{Batch: 1}, entry.BatchClosing{Batch: 1, Who: "mei"}, entry.SettlementStarted{Batch: 1, STAN: 5})
+	b.flush()
+	if items, err := b.j.batchItems(1); err != nil || len(items) != 0 {
+		t.Error(items, err)
+	}
+}
+
+// TestTheDayAfterAStart: rules see what was paid before the restart, of today and
+// of this card; the time of settlement sees what is not settled.
+func TestTheDayAfterAStart(t *testing.T) {
+	b := newBook(t)
+	b.write(entry.SignedOn{Batch: 1})
+	for range 8 { // six are approved, yesterday by the host's clock
+		b.sale(1)
+	}
+	b.flush()
+	b.at = b.at.Add(20 * time.Hour)
+	for range 8 {
+		b.sale(1)
+	}
+	b.flush()
+	now := b.at.Add(4 * time.Hour)
+	to, _ := b.j.Tail()
+	judge := func() *riskJudge {
+		return &riskJudge{journal: b.j, now: func() time.Time { return now }, filled: make(chan struct{}), open: map[entry.SaleID]payer{}}
+	}
+	r := judge()
+	paid, err := r.fill(t.Context(), to, 4*time.Hour)
+	if err != nil || !paid.Equal(now) {
+		t.Errorf("paid last at %v, %v", paid, err)
+	}
+	var p risk.Payment
+	r.ledger.Fill(&p, now, "622588******0001", "3105170010170907984")
+	if p.Count != 6 || p.LoadCount != 6 || p.Sum != p.LoadSum || p.Sum == 0 {
+		t.Errorf("%+v", p)
+	}
+	b.write(entry.BatchClosing{Batch: 1, Who: "mei"})
+	b.flush()
+	to, _ = b.j.Tail()
+	if paid, err := judge().fill(t.Context(), to, 0); err != nil || !paid.IsZero() {
+		t.Errorf("all is settled or closing: %v %v", paid, err)
+	}
+	select {
+	case <-r.filled:
+	default:
+		t.Error("payments would wait")
+	}
+}
+
+func TestRulesAreToldOnce(t *testing.T) {
+	rules, err := risk.Compile([]risk.Rule{{Name: "a", When: "true", Outcome: "refuse"}, {Name: "b", When: "true", Outcome: "alarm"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var told []string
+	r := &riskJudge{rules: rules, post: func(ev topup.Event) {
+		e := ev.(topup.RiskJudged)
+		told = append(told, e.Rule+" "+e.Outcome)
+	}}
+	v := rules.Judge(risk.Payment{})
+	r.tell("S", "card", v)
+	r.tell("S", "card", v)
+	if got := fmt.Sprint(told); got != "[b alarm a refuse a refuse]" {
+		t.Error(got)
+	}
+}
+
+func TestTheTimeOfSettlement(t *testing.T) {
+	day := func(clock string) time.Time {
+		at, err := time.Parse("2006-01-02 15:04", "2026-01-"+clock)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	for name, c := range map[string]struct {
+		at    time.Duration
+		looks []string
+		due   string
+	}{
+		"each day once":         {23*time.Hour + 30*time.Minute, []string{"15 23:29", "15 23:30", "15 23:31", "16 10:00", "16 23:35"}, "-+--+"},
+		"no power at that time": {23*time.Hour + 30*time.Minute, []string{"15 22:00", "16 08:00", "16 09:00"}, "-+-"},
+		"clock set back":        {23*time.Hour + 30*time.Minute, []string{"15 23:31", "15 23:00", "15 23:29", "15 23:30"}, "---+"},
+		"never":                 {-1, []string{"15 22:00", "17 08:00"}, "--"},
+		"midnight":              {0, []string{"15 23:59", "16 00:00", "16 00:01"}, "-+-"},
+	} {
+		d := settlementDue{at: c.at}
+		got := ""
+		for _, look := range c.looks {
+			if d.passed(day(look)) {
+				got += "+"
+			} else {
+				got += "-"
+			}
+		}
+		if got != c.due {
+			t.Errorf("%s: %s, want %s", name, got, c.due)
+		}
+	}
+}
