@@ -58,7 +58,8 @@ func readChip(icc []byte, psn string) (*chip, error) {
 		}
 		c.objects[o.Tag] = o.Value
 	}
-	for tag, size := range map[apdu.Tag]int{0x9F26: 8, 0x9F27: 1, 0x9F36: 2, 0x9F02: 6, 0x5F2A: 2, 0x9F37: 4, 0x9A: 3, 0x95: 5, 0x82: 2} {
+	for tag, size := range map[apdu.Tag]int{0x9F26: 8, 0x9F27: 1, 0x9F36: 2, 0x9F02: 6, 0x5F2A: 2, 0x9F37: 4, 0x9A: 3, 0x95: 5, 0x82: 2,
+		0x9F03: 6, 0x9F1A: 2, 0x9C: 1} {
 		if len(c.objects[tag]) != size {
 			return nil, errICC
 		}
