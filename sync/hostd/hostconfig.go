@@ -53,6 +53,9 @@ func lineOf(data []byte, table, key string) int {
 	return 0
 }
 
+// macs are the names that kiosks' configurations use too.
+var macs = map[string]mac.Algorithm{"none": 0, "unionpay": mac.UnionPayECB, "x9.9": mac.X99, "x9.19": mac.X919}
+
 // host makes the host's own configuration. An error is a *badValue.
 func (c Config) host() (h host.Config, err error) {
 	h = host.Config{Dir: c.Data, Listen: c.Switch, Authority: c.Authority, RequireICC: c.RequireChip, WorkingKeys: c.WorkingKeys}
@@ -62,10 +65,9 @@ func (c Config) host() (h host.Config, err error) {
 	if h.NoCVM, err = money.Parse(c.NoPINLimit); err != nil {
 		return h, bad("", "no_pin_limit", err)
 	}
-	if c.MAC != "none" {
-		if err := h.MAC.UnmarshalText([]byte(c.MAC)); err != nil {
-			return h, bad("", "mac", fmt.Errorf(`%w, or "none"`, err))
-		}
+	var known bool
+	if h.MAC, known = macs[c.MAC]; !known {
+		return h, bad("", "mac", errors.New(`"unionpay", "x9.9", "x9.19" or "none" is wanted, as the kiosks have it`))
 	}
 	for _, bin := range c.BINs {
 		if len(bin) < 1 || len(bin) > 12 || strings.Trim(bin, "0123456789") != "" {
