@@ -24,7 +24,8 @@ func containsAll(s string, parts ...string) bool {
 }
 
 // TestManyTerminals lets terminals work at once on one account; every request is
-// sent twice at the same time over two connections. The sums must be right.
+// sent twice at the same time over two connections. The sums must be right: what
+// the terminals count, what the host counts, and what the account lost.
 func TestManyTerminals(t *testing.T) {
 	w := newWorld(t, nil)
 	const terminals, sales = 4, 5
@@ -33,7 +34,25 @@ func TestManyTerminals(t *testing.T) {
 		all.Go(func() { w.busyTerminal(n, sales) })
 	}
 	all.Wait()
-	w.charged(terminals * sales / 5 * 4 * 3_00) // one in five is reversed
+	const net = terminals * sales / 5 * 4 * 3_00
+	w.charged(net) // one in five is reversed
+	list, err := w.host.Batches(w.ctx(), 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var kiosks, host money.Fen
+	for _, b := range list {
+		if b.Terminal == testTerminal {
+			continue
+		}
+		if b.State != BatchBalanced {
+			t.Errorf("%+v", b)
+		}
+		kiosks, host = kiosks+b.Kiosk.Debit-b.Kiosk.Credit, host+b.Host.Debit-b.Host.Credit
+	}
+	if debits, err := w.host.TotalDebits(w.ctx()); err != nil || kiosks != net || host != net || debits != net {
+		t.Errorf("kiosks %v, host %v, bank %v, %v", kiosks, host, debits, err)
+	}
 }
 
 func (w *world) busyTerminal(n, sales int) {
@@ -76,6 +95,9 @@ func (w *world) busyTerminal(n, sales int) {
 			w.Errorf("%s: %+v, %v", sale, got, err)
 		}
 	}
+	stands := uint32(sales / 5 * 4)
+	told := switchlink.Settlement{STAN: stan + 1, Batch: s.Batch, Totals: entry.Totals{Debit: money.Fen(stands) * 3_00, Debits: stands}}
+	twice(w, one, two, func(c *switchlink.Client) (switchlink.Settled, error) { return c.Settle(w.ctx(), told) })
 }
 
 // twice asks over two connections at once and wants the same approval.

@@ -68,6 +68,18 @@ func TestOpenRefuses(t *testing.T) {
 	if _, err := Open(t.Context(), Config{Dir: dir}); err == nil || !strings.Contains(err.Error(), "host.key") {
 		t.Error(err)
 	}
+	if _, err := Open(t.Context(), Config{Dir: t.TempDir(), KeyBlock: 56}); err == nil {
+		t.Error("a block of keys that is never sent")
+	}
+	dir = t.TempDir()
+	if _, err := Open(t.Context(), Config{Dir: dir, Authority: "no such address"}); err == nil {
+		t.Error("an authority nowhere")
+	}
+	h, err := Open(t.Context(), Config{Dir: dir}) // nothing was left open
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.Close()
 }
 
 // TestSharedDatabase: another part of the host brings its own tables, writes
