@@ -22,7 +22,8 @@ func TestSlips(t *testing.T) {
 		return fmt.Sprintf(`(() => { const i = document.querySelector("#slip-%d img"); return Boolean(i && i.complete && i.naturalWidth > 200 && i.naturalHeight > 300) })()`, n)
 	}
 	w.bench.until("a picture of the slip", picture(1))
-	w.bench.shoot("slip", laptop)
+	ask[bool](w.bench, `(() => { document.querySelector("#bench-printer").scrollIntoView(); return true })()`)
+	w.bench.shoot("slip", upright)
 	alt := ask[string](w.bench, `document.querySelector("#slip-1 img").alt`)
 	for _, want := range []string{"充值成功", "TOPPED UP", "622588******0027", "**** 8024", "￥78.50", "￥28.50"} {
 		if !strings.Contains(alt, want) {

@@ -34,7 +34,7 @@ func (s said) each(l Languages) []string {
 }
 
 var (
-	wordClaim    = said{"凭单号", "Claim no."}
+	wordClaim    = said{"受理编号", "Claim no."}
 	wordWhen     = said{"日期时间", "Date/time"}
 	wordKiosk    = said{"设备", "Machine"}
 	wordTerminal = said{"终端号", "Terminal"}

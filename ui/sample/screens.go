@@ -109,6 +109,16 @@ func Screens() []Shot {
 	add("done", paying(ui.ScreenDone))
 	add("done-finished", paying(ui.ScreenDone), because(ui.ReasonFinished))
 	add("done-already-there", paying(ui.ScreenDone), because(ui.ReasonAlreadyThere))
+	slip := func(st ui.SlipState) func(*ui.Screen) {
+		return func(s *ui.Screen) { s.Slip = &ui.Slip{State: st, Code: slipCode} }
+	}
+	for _, st := range []ui.SlipState{ui.SlipPrinting, ui.SlipPrinted, ui.SlipNone, ui.SlipUnknown} {
+		add("done-slip-"+string(st), paying(ui.ScreenDone), slip(st))
+		add("done-finished-slip-"+string(st), paying(ui.ScreenDone), because(ui.ReasonFinished), slip(st))
+		add("unfinished-slip-"+string(st), paying(ui.ScreenUnfinished), paid, slip(st))
+		add("back-slip-"+string(st), paying(ui.ScreenDeclined), because(ui.ReasonStoppedMoneyBack), back(ui.BackPending), slip(st))
+		add("contact-slip-"+string(st), paying(ui.ScreenContact), because(ui.ReasonReversalConflict), paid, slip(st))
+	}
 	add("done-more-waiting", paying(ui.ScreenDone), because(ui.ReasonMoreWaiting))
 	for _, r := range ui.Reasons() {
 		add("declined-"+string(r), base(ui.ScreenDeclined), because(r))
@@ -136,3 +146,5 @@ func Screens() []Shot {
 	add("out-of-service", ui.Screen{Name: ui.ScreenOutOfService, Rev: 2, Hotline: "400 123 4567", Reason: ui.ReasonReaderMissing})
 	return list
 }
+
+const slipCode = "Buka K-0017 充值成功 TOPPED UP\n受理编号 4Q7Z-K1M2\n日期时间 2026-11-22 10:38:27\n交通卡 **** 7984\n充值金额 50.00\n原余额 28.50\n现余额 78.50\n银行卡 622588******0001\n凭证号 000125\n批次号 000003\n参考号 632602000125\n授权码 125125\n终端号 000000000000001/00000001\n服务电话 400 000 0000"

@@ -25,7 +25,8 @@ func benchState() ui.BenchState {
 			{Name: "Virtual PCD 00 01", Roles: []string{"bank"}, State: "empty"},
 			{Name: "Virtual PCD 00 02", Roles: []string{"desk"}, State: "gone"},
 		},
-		Pad: ui.BenchPad{Port: "pts/7", Display: []string{"50.00", "ENTER PIN"}, Digits: 4, Active: true, On: true},
+		Printer: &ui.BenchPrinter{Port: "pts/8", Plugged: true, PaperLow: true, Lines: 3},
+		Pad:     ui.BenchPad{Port: "pts/7", Display: []string{"50.00", "ENTER PIN"}, Digits: 4, Active: true, On: true},
 		Journal: []ui.JournalLine{
 			{Seq: 128, At: now.Add(-2 * time.Second), Kind: "write-started", Sale: "4Q7ZK1M2N8P3R5T6", Text: "4Q7Z-K1M2 · card …7984 · slot 2"},
 			{Seq: 127, At: now.Add(-2 * time.Second), Kind: "load-authorised", Sale: "4Q7ZK1M2N8P3R5T6", Text: "4Q7Z-K1M2 · 2026-11-22 02:38:27"},
@@ -67,7 +68,8 @@ func DeskShots() map[string]ui.DeskState {
 		{Number: 42, State: ui.BatchOpen, Totals: entry.Totals{Debit: 300_00, Debits: 4}}}
 	return map[string]ui.DeskState{
 		"calm":    {Rev: 1, Kiosk: "K-0017", HostUp: true, Reader: reader},
-		"open":    {Rev: 2, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{other, torn, back}, Batches: batches},
+		"open":    {Rev: 2, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{other, torn, back}, Batches: batches,
+			LastSlip: &ui.DeskSlip{Sale: torn.Sale, Claim: torn.Claim, At: now.Add(-47 * time.Minute), State: ui.SlipUnknown, Able: true}},
 		"card":    {Rev: 3, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{other, torn, back}, Card: card},
 		"busy":    {Rev: 4, Kiosk: "K-0017", HostUp: false, Reader: reader, Open: []ui.OpenSale{torn}, Card: card, Busy: ui.DeskProve},
 		"offered": {Rev: 5, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{offered}, Card: &disproved, Result: result(ui.ResultNotThere)},
