@@ -20,7 +20,7 @@ func authorisations(ctx context.Context, dir string) error {
 		return err
 	}
 	ours, bare = ours/authorised, bare/authorised
-	row("a payment at the host", ours.Round(time.Microsecond).String(), float64(ours)/float64(bare), 6, "a bare SQLite commit of a row, "+bare.Round(time.Microsecond).String())
+	row("a payment at the host", ours.Round(time.Microsecond).String(), float64(ours)/float64(bare), 4, "a bare SQLite commit of a row, "+bare.Round(time.Microsecond).String())
 	fmt.Printf("%-34s %-12s with PIN, cryptogram and commit, one after the other\n", "  and in a second", fmt.Sprintf("%.0f", float64(time.Second)/float64(ours)))
 	return nil
 }
