@@ -67,8 +67,8 @@ func DeskShots() map[string]ui.DeskState {
 	batches := []ui.DeskBatch{{Number: 41, State: ui.BatchSettling, Totals: entry.Totals{Debit: 12_345_00, Debits: 187, Credit: 50_00, Credits: 1}},
 		{Number: 42, State: ui.BatchOpen, Totals: entry.Totals{Debit: 300_00, Debits: 4}}}
 	return map[string]ui.DeskState{
-		"calm":    {Rev: 1, Kiosk: "K-0017", HostUp: true, Reader: reader},
-		"open":    {Rev: 2, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{other, torn, back}, Batches: batches,
+		"calm": {Rev: 1, Kiosk: "K-0017", HostUp: true, Reader: reader},
+		"open": {Rev: 2, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{other, torn, back}, Batches: batches,
 			LastSlip: &ui.DeskSlip{Sale: torn.Sale, Claim: torn.Claim, At: now.Add(-47 * time.Minute), State: ui.SlipUnknown, Able: true}},
 		"card":    {Rev: 3, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{other, torn, back}, Card: card},
 		"busy":    {Rev: 4, Kiosk: "K-0017", HostUp: false, Reader: reader, Open: []ui.OpenSale{torn}, Card: card, Busy: ui.DeskProve},
