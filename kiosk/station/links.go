@@ -101,13 +101,21 @@ func (s *Station) openLink(name, table string, l config.Link, dial dialer) (*swi
 func (s *Station) linkIs(name string, up bool) {
 	s.links.mu.Lock()
 	s.links.up[name] = up
-	all := true
-	for _, one := range s.links.up {
-		all = all && one
-	}
 	s.links.mu.Unlock()
 	s.log.Info("link", "to", name, "up", up)
-	s.post(topup.LinkChanged{Up: all})
+	s.post(topup.LinkChanged{Up: s.links.all()})
+}
+
+// all says whether every link is up.
+func (l *links) all() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, up := range l.up {
+		if !up {
+			return false
+		}
+	}
+	return true
 }
 
 // required takes what a host wants. Parameters and keys of cards are the
