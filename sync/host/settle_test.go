@@ -101,6 +101,7 @@ func TestSettlementBalances(t *testing.T) {
 
 	old := w.batch
 	w.pay(w.payment(saleID(5), 1_00, testPIN), "77")
+	w.authorise(one.Sale, attempt(testNumber, 2, 0, 10_00, 1), "00") // loads wait for nothing
 	w.signOn()
 	if w.batch != old+1 {
 		t.Fatalf("batch %d after %d", w.batch, old)
