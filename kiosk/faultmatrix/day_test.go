@@ -167,7 +167,7 @@ func (d *day) one(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, patient, errors.New("it never ended"))
 	defer cancel()
 	p := &Passenger{Lab: d.lab, Card: d.purses[d.rng.IntN(len(d.purses))], Bank: d.banks[0], Amount: amount, PIN: func(int) string { return bankPIN }}
-	if d.rng.IntN(3) > 0 {
+	if d.rng.IntN(3) == 0 {
 		p.Bank = d.banks[d.rng.IntN(len(d.banks))]
 	}
 	if err := d.unload(p.Card); err != nil {
@@ -177,6 +177,7 @@ func (d *day) one(ctx context.Context) error {
 		return err
 	}
 	defer d.lab.Faults.Answers()
+	defer d.post(nil)
 	for try := range 3 { // one that is told that it is not finished comes again
 		last, err := p.TopUp(ctx)
 		if err != nil {
@@ -233,6 +234,10 @@ func (d *day) befall(p *Passenger) error {
 		d.lab.Faults.Late(timer + timer/4)
 	case 12:
 		d.lab.Faults.Silent()
+	case 13, 14, 15: // one message of the sale, mostly after eligibility
+		var struck atomic.Value
+		f := fate{kind: []string{"drop", "delay", "duplicate", "garble"}[d.rng.IntN(4)], n: 1 + d.rng.IntN(saleMessages), at: d.rng.IntN(9)}
+		d.post(f.striking(&struck))
 	}
 	return nil
 }

@@ -98,7 +98,7 @@ func (g *going) act(ctx context.Context, c topup.Console) {
 	case g.Stops != nil && g.did != c.Phase && g.Stops(c.Phase):
 		g.press(ui.DoStop, "")
 	default:
-		if !g.deed(ctx, c.Phase) {
+		if !g.deed(ctx, c) {
 			return
 		}
 	}
@@ -107,12 +107,12 @@ func (g *going) act(ctx context.Context, c topup.Console) {
 
 // deed is what the passenger does on a screen; false: nothing. That a deed comes
 // to nothing is seen on the screen.
-func (g *going) deed(ctx context.Context, phase topup.Phase) bool {
-	switch phase {
+func (g *going) deed(ctx context.Context, c topup.Console) bool {
+	switch c.Phase {
 	case topup.Idle, "", topup.CardBack, topup.Holding:
 		g.tapped = g.Lab.Tap(ctx, g.Card, topup.Front) == nil || g.tapped
 	case topup.Choosing:
-		if g.did == topup.Choosing { // it was refused: there is no payment now
+		if c.Notice != "" { // not this amount
 			g.press(ui.DoStop, "")
 		} else {
 			g.press(ui.DoChoose, strconv.FormatInt(int64(g.Amount), 10))

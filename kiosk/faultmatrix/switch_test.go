@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,7 +44,7 @@ func ofSale(frame []byte) bool { return len(frame) > mtiAt+2 && frame[mtiAt] != 
 
 // striking is a postman that lets one message meet its fate. struck says which
 // message it was.
-func (f fate) striking(struck *string) lab.Postman {
+func (f fate) striking(struck *atomic.Value) lab.Postman {
 	var mu sync.Mutex
 	seen := 0
 	return func(out bool, frame []byte) []lab.Delivery {
@@ -56,7 +57,7 @@ func (f fate) striking(struck *string) lab.Postman {
 		if seen++; seen != f.n {
 			return honest
 		}
-		*struck = fmt.Sprintf("%X", frame[mtiAt:mtiAt+2])
+		struck.Store(fmt.Sprintf("%X", frame[mtiAt:mtiAt+2]))
 		switch f.kind {
 		case "drop":
 			return nil
@@ -77,6 +78,9 @@ func fates(most int) (list []fate) {
 		for _, kind := range []string{"drop", "delay", "duplicate"} {
 			list = append(list, fate{kind: kind, n: n})
 		}
+		for at := range 9 {
+			list = append(list, fate{"garble", n, at})
+		}
 	}
 	return list
 }
@@ -85,48 +89,59 @@ func fates(most int) (list []fate) {
 // eligibility, payment, load, confirmation, each with its answer.
 const saleMessages = 8
 
+// maxGoes is how often a passenger comes whose sale ends before the fault.
+const maxGoes = 20
+
 // TestEverySwitchMessage: for every N, the N-th message of a whole sale is lost,
 // comes after the timer, comes three times, or comes damaged; in the end money is
 // where the value is, and the bank gave back what it gave back once.
 func TestEverySwitchMessage(t *testing.T) {
 	each(t, fates(saleMessages), func(ctx context.Context, w *world, f fate) error {
-		var struck string
-		w.post(f.striking(&struck))
-		defer w.post(nil)
-		if err := w.sale(ctx); err != nil {
-			return fmt.Errorf("%s, %s: %w", f, struck, err)
+		var ends []End
+		for range maxGoes {
+			var struck atomic.Value
+			w.post(f.striking(&struck))
+			now, err := w.sale(ctx)
+			w.post(nil)
+			if err != nil {
+				return fmt.Errorf("%s, %v, %v: %w", f, struck.Load(), now, err)
+			}
+			if struck.Load() != nil {
+				return nil
+			}
+			ends = append(ends, now...) // the link was still down from the sale before
 		}
-		if struck == "" {
-			return fmt.Errorf("%s: the sale has no such message", f)
-		}
-		return nil
+		return fmt.Errorf("%s: the sale has no such message: %v", f, ends)
 	})
 }
 
-// sale is one top-up to its very end, with whatever happens to it.
-func (w *world) sale(ctx context.Context) error {
+// sale is one top-up to its very end, with whatever happens to it. It gives how
+// each go of the passenger ended.
+func (w *world) sale(ctx context.Context) (ends []End, err error) {
 	if err := w.ready(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	before, err := w.ledger(ctx)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	card, err := w.newCard()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p := &Passenger{Lab: w.lab, Card: card, Bank: "blue", Amount: amount, PIN: func(int) string { return bankPIN }}
 	for {
-		if _, err := p.TopUp(ctx); err != nil {
-			return err
+		end, err := p.TopUp(ctx)
+		if err != nil {
+			return ends, err
 		}
-		err := w.settled(ctx)
+		ends = append(ends, end)
+		err = w.settled(ctx)
 		if err == nil {
-			return w.judge(ctx, card, before, amount)
+			return ends, w.judge(ctx, card, before, amount)
 		}
 		if !errors.Is(err, errOpenWrite) {
-			return err
+			return ends, err
 		} // the passenger comes again with the card
 	}
 }

@@ -18,6 +18,7 @@ import (
 	"buka/cardio/reader"
 	"buka/cardio/reader/pcscd"
 	"buka/internal/entry"
+	"buka/internal/mac"
 	"buka/internal/pin"
 	"buka/kiosk/config"
 	"buka/kiosk/device/virtualpad"
@@ -173,8 +174,14 @@ func (l *Lab) path(parts ...string) string {
 	return filepath.Join(append([]string{l.opts.Dir}, parts...)...)
 }
 
-// secrets makes the kiosk's password for the fleet host, once.
+// secrets makes the kiosk's password for the fleet host, once, and the file of its
+// terminal's master key.
 func (l *Lab) secrets() error {
+	master := host.DefaultKeys().TMK.Reveal()
+	defer clear(master)
+	if err := os.WriteFile(l.path(masterKeyFile), []byte(hex.EncodeToString(master)), 0o600); err != nil {
+		return err
+	}
 	file := l.path("fleet.password")
 	data, err := os.ReadFile(file)
 	if errors.Is(err, os.ErrNotExist) {
@@ -186,6 +193,8 @@ func (l *Lab) secrets() error {
 	l.fleetPassword = string(data)
 	return err
 }
+
+const masterKeyFile = "terminal.key"
 
 // keys are the host's; the virtual devices have theirs from the same masters.
 func (l *Lab) keys() host.Keys {
@@ -209,7 +218,7 @@ func (l *Lab) keys() host.Keys {
 // start.
 func (l *Lab) StartHost(ctx context.Context) error {
 	h, err := host.Open(ctx, host.Config{Dir: l.path("host"), Keys: l.keys(), Listen: l.listen.swtch, Logger: l.log, Gate: l.Faults.Gate,
-		Clock: l.hostNow, Shared: l.opts.Shared})
+		Clock: l.hostNow, Shared: l.opts.Shared, RequireICC: true, MAC: mac.UnionPayECB})
 	if err != nil {
 		return fmt.Errorf("host: %w", err)
 	}
@@ -284,6 +293,7 @@ func (l *Lab) Config() config.Config {
 	defer l.mu.Unlock()
 	c.Switch.Address, c.Switch.Terminal, c.Switch.Merchant = l.listen.swtch, "00000001", "000000000000001"
 	c.Switch.Timeout = config.Duration(l.opts.SwitchTimeout)
+	c.Switch.MAC, c.Switch.MasterKey = "unionpay", l.path(masterKeyFile)
 	c.Switch.Settle, c.BankCard.CAKeys = config.DayTime{}, "test" // settled when a script or a cashier says so
 	c.Fleet.URL, c.Fleet.Password, c.Fleet.Heartbeat = "nats://"+l.listen.fleet, l.fleetPassword, config.Duration(2*time.Second)
 	if l.opts.Configure != nil {
