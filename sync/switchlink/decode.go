@@ -91,7 +91,7 @@ func decodeSale(m *Message, r *Request) error {
 	if err := checkSale(r.Sale); err != nil {
 		return err
 	}
-	if r.Sale == "" && r.Kind.carriesAmount() {
+	if r.Sale == "" && !r.ofNothing() {
 		return fieldErr("sale id")
 	}
 	if v := t[tagExchange]; len(v) == 4 {

@@ -91,10 +91,10 @@ func encodeSale(m *Message, r *Request) error {
 		return err
 	}
 	var t tlv
-	if r.Kind.carriesAmount() {
-		if r.Sale == "" {
-			return fieldErr("sale id")
-		}
+	if r.Sale == "" && !r.ofNothing() {
+		return fieldErr("sale id")
+	}
+	if r.Sale != "" && r.Kind.carriesAmount() {
 		t.put(tagSale, []byte(r.Sale))
 	}
 	if r.Kind == KindPay {

@@ -110,6 +110,12 @@ func (k Kind) carriesLoad() bool {
 // carriesAmount says whether DE4 is present.
 func (k Kind) carriesAmount() bool { return k != KindSignOn && k != KindEcho && k != KindSettle }
 
+// ofNothing: a request that is about no sale: sign-on, echo, a settlement, and
+// the upload of a batch in which there is nothing.
+func (r *Request) ofNothing() bool {
+	return !r.Kind.carriesAmount() || r.Kind == KindUpload && r.Amount == 0
+}
+
 // numbered says whether the request has an exchange number: those that may be
 // asked again under one STAN with another answer.
 func (k Kind) numbered() bool {
