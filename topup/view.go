@@ -81,7 +81,7 @@ func (s State) NoPayment() string {
 	case !s.Live.HostUp, !s.Live.SignedOn, s.Durable.Batch == 0:
 		return "network-down"
 	case s.Live.Devices["pinpad"] != "":
-		return "pinpad-missing"
+		return s.Live.Devices["pinpad"]
 	case s.Live.Devices["bank"] != "":
 		return "bank-reader-missing"
 	}

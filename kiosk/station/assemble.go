@@ -99,7 +99,7 @@ func (s *Station) assembleCards() error {
 		EntryTimeout: time.Duration(c.PINPad.EntryTimeout), Logger: s.log,
 		OnState: func(ok bool, what string, _ time.Time) {
 			s.log.Info("PIN pad", "ok", ok, "what", what)
-			s.post(topup.DeviceChanged{Name: "pinpad", OK: ok, Why: "pinpad-missing"})
+			s.post(topup.DeviceChanged{Name: "pinpad", OK: ok, Why: padStateOf(what)})
 		},
 	})
 	s.till = &till{

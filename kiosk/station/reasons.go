@@ -81,3 +81,14 @@ func padReasonOf(err error) string {
 	}
 	return "pinpad-missing"
 }
+
+// padStateOf is why a pad that says this of itself takes no PIN.
+func padStateOf(what string) string {
+	switch {
+	case strings.Contains(what, device.ErrOtherPad.Error()):
+		return "pinpad-other"
+	case strings.Contains(what, device.ErrNoMasterKey.Error()), strings.Contains(what, device.ErrWorkingKey.Error()):
+		return "pinpad-no-key"
+	}
+	return "pinpad-missing"
+}
