@@ -91,7 +91,7 @@ func decodeSale(m *Message, r *Request) error {
 	if err := checkSale(r.Sale); err != nil {
 		return err
 	}
-	if r.Sale == "" && !r.ofNothing() {
+	if r.Sale == "" && r.Kind.carriesAmount() && (r.Kind != KindUpload || r.Amount != 0) {
 		return fieldErr("sale id")
 	}
 	if v := t[tagExchange]; len(v) == 4 {

@@ -91,11 +91,13 @@ func encodeSale(m *Message, r *Request) error {
 		return err
 	}
 	var t tlv
-	if r.Sale == "" && !r.ofNothing() {
-		return fieldErr("sale id")
-	}
-	if r.Sale != "" && r.Kind.carriesAmount() {
-		t.put(tagSale, []byte(r.Sale))
+	if r.Kind.carriesAmount() {
+		if r.Sale == "" && !r.emptyEnd() {
+			return fieldErr("sale id")
+		}
+		if r.Sale != "" {
+			t.put(tagSale, []byte(r.Sale))
+		}
 	}
 	if r.Kind == KindPay {
 		if err := checkCard(r.Card); err != nil {

@@ -157,6 +157,35 @@ func TestSignOnWithBadKeys(t *testing.T) {
 	}
 }
 
+// TestLateAnswerWithABadMAC is told to nobody: anybody could have sent it.
+func TestLateAnswerWithABadMAC(t *testing.T) {
+	key := testKey{mac.X919, unhex(t, "0123456789ABCDEFFEDCBA9876543210")}
+	other := testKey{mac.X919, unhex(t, "FEDCBA98765432100123456789ABCDEF")}
+	h := newRawHost(t)
+	late := make(chan Late, 8)
+	c := dialTo(t, Config{Addr: h.ln.Addr().String(), MAC: key, Timeout: 20 * time.Second, OnLate: func(l Late) { late <- l }})
+	ctx, cancel := context.WithCancel(bg())
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Pay(ctx, testPayment(5))
+		done <- err
+	}()
+	in := h.next()
+	cancel()
+	if err := <-done; !errors.Is(err, ErrNoAnswer) {
+		t.Fatal(err)
+	}
+	for _, forged := range []Authenticator{other, nil} {
+		in.sealed = forged
+		in.answer(t, Response{Code: "00", Amount: 5000, RRN: "forged"}, func(m *Message) { m.set(37, "000000forged") })
+	}
+	in.sealed = key
+	in.answer(t, Response{Code: "51"})
+	if got := <-late; got.Code != "51" {
+		t.Errorf("%+v", got)
+	}
+}
+
 // taken is a context that tells when the link has taken the call.
 type taken struct {
 	context.Context

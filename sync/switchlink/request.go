@@ -110,12 +110,6 @@ func (k Kind) carriesLoad() bool {
 // carriesAmount says whether DE4 is present.
 func (k Kind) carriesAmount() bool { return k != KindSignOn && k != KindEcho && k != KindSettle }
 
-// ofNothing: a request that is about no sale: sign-on, echo, a settlement, and
-// the upload of a batch in which there is nothing.
-func (r *Request) ofNothing() bool {
-	return !r.Kind.carriesAmount() || r.Kind == KindUpload && r.Amount == 0
-}
-
 // numbered says whether the request has an exchange number: those that may be
 // asked again under one STAN with another answer.
 func (k Kind) numbered() bool {
@@ -189,6 +183,10 @@ type Response struct {
 
 	pages uint32 // of differences; a message holds one
 }
+
+// emptyEnd says that the request is the last upload of a batch of which the kiosk
+// has nothing: it is about no sale.
+func (r *Request) emptyEnd() bool { return r.Kind == KindUpload && r.Last && r.Amount == 0 }
 
 // answerMTI gives the MTI of the answer: the function goes up by one, the origin
 // digit back to the acquirer (0221 gives 0230).

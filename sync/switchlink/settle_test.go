@@ -177,6 +177,69 @@ func TestStaleUpload(t *testing.T) {
 	}
 }
 
+// TestEmptyUpload: a kiosk that has nothing of a batch ends the upload at once; no
+// other upload goes without a sale.
+func TestEmptyUpload(t *testing.T) {
+	for _, spec := range []*Spec{UnionPay(), ASCII87()} {
+		_, addr := serve(t, ServerConfig{Spec: spec, Handler: handlerFunc(func(_ context.Context, r *Request) (Response, bool) {
+			if r.Kind == KindUpload && (r.Sale != "" || r.Amount != 0 || !r.Last || r.Index != 1) {
+				t.Errorf("%+v", r)
+			}
+			return Response{Code: "00", Differs: []entry.Difference{{Sale: "S", STAN: 5, Host: 5_00}}}, true
+		})})
+		c := dialTo(t, Config{Addr: addr, Spec: spec, Timeout: 20 * time.Second})
+		u := Upload{STAN: 42, Batch: 7, Index: 1, Last: true, OrigSTAN: 42}
+		if got, err := c.Upload(bg(), u); err != nil || len(got.Differs) != 1 || got.Balanced {
+			t.Errorf("%+v, %v", got, err)
+		}
+		for _, change := range []func(*Upload){func(u *Upload) { u.Last = false }, func(u *Upload) { u.Amount = 1 }, func(u *Upload) { u.Index = 0 }, func(u *Upload) { u.OrigSTAN = 0 }} {
+			bad := u
+			change(&bad)
+			if _, err := c.Upload(bg(), bad); !errors.Is(err, ErrNotSent) {
+				t.Errorf("%+v: %v", bad, err)
+			}
+		}
+	}
+}
+
+// TestPagesAreCompared: a page that was not asked for, and one that cannot be, is
+// no answer.
+func TestPagesAreCompared(t *testing.T) {
+	q := wholeRequest(KindUpload, 42)
+	q.Last, q.page = true, 1
+	a := Response{Code: "00", Differs: make([]entry.Difference, 3*pageSize)}
+	for i := range a.Differs {
+		a.Differs[i].Sale = "S"
+	}
+	other := *q
+	other.page = 2
+	for name, change := range map[string]func(*Message){
+		"right":        func(*Message) {},
+		"another page": func(m *Message) { o, _ := UnionPay().EncodeResponse(&other, a); m.Fields[59] = o.Fields[59] },
+		"no page":      func(m *Message) { m.Fields[59] = []byte{0xDF, 0x0E, 1, 2} },
+		"no result":    func(m *Message) { delete(m.Fields, 59) },
+		"half a line":  func(m *Message) { m.Fields[62] = m.Fields[62][:40] },
+		"nothing":      func(m *Message) { delete(m.Fields, 62) },
+		"balanced": func(m *Message) {
+			m.Fields[59] = bytes.Replace(m.Fields[59], []byte{0xDF, 0x0E, 1, 2}, []byte{0xDF, 0x0E, 1, 1}, 1)
+		},
+		"a sale id": func(m *Message) { m.Fields[62][0] = '*' },
+	} {
+		m, err := UnionPay().EncodeResponse(q, a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change(m)
+		if got, err := UnionPay().DecodeResponse(q, m); (err == nil) != (name == "right") {
+			t.Errorf("%s: %+v, %v", name, got, err)
+		}
+	}
+	other.page = 3
+	if _, err := UnionPay().EncodeResponse(&other, a); err == nil {
+		t.Error("a page that is not there")
+	}
+}
+
 // TestScriptResult: the chip's objects arrive as they are, in their order.
 func TestScriptResult(t *testing.T) {
 	icc := unhexed("DF310500000000009F2608112233445566778895050080008000")

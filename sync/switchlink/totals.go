@@ -122,6 +122,9 @@ func (spec *Spec) decodeUpload(m *Message, r *Request) error {
 	if r.Index = binary.BigEndian.Uint32(t[tagIndex]); r.Index == 0 {
 		return fieldErr("index of the upload")
 	}
+	if r.Sale == "" && !r.emptyEnd() {
+		return fieldErr("sale id")
+	}
 	if v, ok := t[tagPage]; ok {
 		if len(v) != 2 || binary.BigEndian.Uint16(v) >= maxPages {
 			return fieldErr("page")

@@ -136,7 +136,9 @@ type Settled struct {
 }
 
 // Upload is one payment or refund of a batch that did not balance. STAN is the
-// settlement's; OrigSTAN and Batch name the payment or refund.
+// settlement's; OrigSTAN and Batch name the payment or refund. Of a batch of which
+// the kiosk has nothing the last upload is the only one: without a sale, with
+// amount 0.
 type Upload struct {
 	STAN, Batch uint32
 	Index       uint32 // 1, 2, … in the batch; names the message together with STAN
