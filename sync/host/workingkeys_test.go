@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -324,4 +325,61 @@ func TestTwoLinks(t *testing.T) {
 	if err := c.Echo(w.ctx(), 9); err != nil {
 		t.Error(err)
 	}
+}
+
+// TestKeysChangeAmongPayments: whatever a sign-on meets, no payment is made twice
+// and none is lost: one that was not done for its MAC is done when it is sent
+// again, and one that was done gives its stored answer.
+func TestKeysChangeAmongPayments(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.MAC = mac.UnionPayECB })
+	ring := switchlink.NewRing(mac.UnionPayECB, DefaultKeys().TMK)
+	w.client.Close()
+	var err error
+	if w.client, err = switchlink.New(switchlink.Config{Addr: w.host.SwitchAddr(), TerminalID: testTerminal, MerchantID: testMerchant,
+		Timeout: 10 * time.Second, MaxBackoff: 100 * time.Millisecond, Keys: ring}); err != nil {
+		t.Fatal(err)
+	}
+	sign := func(stan uint32) {
+		if s, err := w.client.SignOn(w.ctx(), stan); err != nil || s.Code != "00" {
+			t.Errorf("sign-on: %+v, %v", s, err)
+		}
+	}
+	sign(w.next())
+	const n = 10
+	payments, stans := make([]switchlink.Payment, n), make([]uint32, 4)
+	for i := range payments {
+		payments[i] = w.payment(saleID(i), 1_00, testPIN)
+		// A pad of its own, so that no counter is too late.
+		payments[i].PIN = sealedPIN(t, pin.KSN{0xFF, 0xFF, 0x98, 0x76, 0x55, byte(i), 0x10, 0xE0, 0, 1}, testPIN, testPAN)
+	}
+	for i := range stans {
+		stans[i] = w.next()
+	}
+	var all sync.WaitGroup
+	refused := atomic.Int32{}
+	for i := range payments {
+		all.Go(func() {
+			if got, err := w.client.Pay(w.ctx(), anew(payments[i])); err != nil || got.Code != "00" {
+				refused.Add(1)
+			}
+		})
+	}
+	for _, stan := range stans {
+		all.Go(func() {
+			sign(stan)
+			if stan != stans[0] {
+				return
+			}
+			if err := w.host.RequireNewKeys(w.ctx(), testMerchant, testTerminal); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	sign(w.next())
+	for _, p := range payments {
+		w.pay(p, "00")
+	}
+	w.charged(n * 1_00)
+	t.Log(refused.Load(), "had to be sent again")
 }
