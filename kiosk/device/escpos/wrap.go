@@ -57,7 +57,7 @@ func (c Charset) glyph(r rune) glyph {
 			return glyph{bytes: b, width: 2}
 		}
 	}
-	if r >= 0x1100 { // most of these are wide
+	if r >= 0x2E80 { // Chinese, Japanese, Korean: wide
 		return glyph{bytes: "??", width: 2}
 	}
 	return glyph{bytes: "?", width: 1}

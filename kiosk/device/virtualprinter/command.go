@@ -4,11 +4,11 @@ import "fmt"
 
 // mode is what ESC @ resets.
 type mode struct {
-	chinese       bool
-	align         byte
-	bold, under   bool
-	invert, small bool
-	wide, high    int
+	chinese     bool
+	align       byte
+	bold, under bool
+	small       bool
+	wide, high  int
 }
 
 func (p *Printer) initialise() {
@@ -119,7 +119,7 @@ var gsCommands = map[byte]fixed{
 	'!': {1, func(p *Printer, a []byte) {
 		p.style(func(m *mode) { m.wide, m.high = 1+int(a[0]>>4&7), 1+int(a[0]&7) })
 	}},
-	'B': {1, func(p *Printer, a []byte) { p.style(func(m *mode) { m.invert = on(a[0]) }) }},
+	'B': {1, nothing},
 	'a': {1, func(p *Printer, a []byte) {
 		if p.asb = a[0]; p.asb != 0 {
 			p.tellStatus(true)
@@ -167,7 +167,7 @@ func (p *Printer) composed() []run {
 		return p.line
 	}
 	m := p.mode
-	return append(p.line, run{text: decode(p.word, m.chinese), bold: m.bold, under: m.under, invert: m.invert, wide: m.wide, high: m.high, small: m.small, at: -1})
+	return append(p.line, run{text: decode(p.word, m.chinese), bold: m.bold, under: m.under, wide: m.wide, high: m.high, small: m.small, at: -1})
 }
 
 // newLine prints the line and feeds so many dots.

@@ -2,6 +2,7 @@ package virtualprinter
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/simplifiedchinese"
@@ -13,23 +14,19 @@ const (
 	lineFeed           = 30
 )
 
-// run is text in one style.
-type run struct {
-	text         string
-	bold, under  bool
-	invert       bool
-	wide, high   int // times
-	small        bool
-	at           int // dots from the left margin; -1: where the last one ended
-	chineseCells bool
+// cell is a character and the columns that it takes: one byte, one column.
+type cell struct {
+	char    rune
+	columns int
 }
 
-// columns that a character takes.
-func columns(r rune) int {
-	if r < 0x1100 {
-		return 1
-	}
-	return 2
+// run is text in one style.
+type run struct {
+	text        []cell
+	bold, under bool
+	wide, high  int // times
+	small       bool
+	at          int // dots from the left margin; -1: where the last one ended
 }
 
 // block is one line of text, or one picture, on the paper.
@@ -54,23 +51,26 @@ func (b block) text() string {
 	}
 	var t strings.Builder
 	for _, r := range b.runs {
-		t.WriteString(r.text)
+		for _, c := range r.text {
+			t.WriteRune(c.char)
+		}
 	}
 	return strings.TrimRight(t.String(), " ")
 }
 
 // decode turns bytes into characters: two bytes where the printer is in Chinese
 // mode, else those of the code page.
-func decode(b []byte, chinese bool) string {
-	if chinese {
-		s, err := simplifiedchinese.GBK.NewDecoder().Bytes(b)
-		if err == nil {
-			return string(s)
+func decode(b []byte, chinese bool) (out []cell) {
+	for len(b) > 0 {
+		if chinese && b[0] >= 0x81 && len(b) > 1 {
+			char := '?'
+			if s, err := simplifiedchinese.GBK.NewDecoder().Bytes(b[:2]); err == nil {
+				char, _ = utf8.DecodeRune(s)
+			}
+			out, b = append(out, cell{char, 2}), b[2:]
+			continue
 		}
+		out, b = append(out, cell{charmap.CodePage437.DecodeByte(b[0]), 1}), b[1:]
 	}
-	s, err := charmap.CodePage437.NewDecoder().Bytes(b)
-	if err != nil {
-		return strings.Repeat("?", len(b))
-	}
-	return string(s)
+	return out
 }

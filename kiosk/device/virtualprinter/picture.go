@@ -4,7 +4,6 @@ import (
 	"encoding/xml"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 )
 
 // draw makes a picture of a slip: SVG, so that the browser draws the characters
@@ -54,7 +53,7 @@ func (r run) cell() int {
 
 func (r run) dots() (n int) {
 	for _, c := range r.text {
-		n += columns(c) * r.cell()
+		n += c.columns * r.cell()
 	}
 	return n
 }
@@ -82,10 +81,10 @@ func drawLine(b *strings.Builder, bl block, margin, paper, y int) {
 
 // drawRun writes its words; the spaces between are only room.
 func drawRun(b *strings.Builder, r run, x, base int) {
-	for text := r.text; text != ""; {
+	for text := r.text; len(text) > 0; {
 		word, rest := split(text)
 		w := run{text: word, wide: r.wide, small: r.small}.dots()
-		if strings.TrimSpace(word) != "" {
+		if word[0].char != ' ' {
 			style := ""
 			if r.bold {
 				style += ` font-weight="700"`
@@ -98,7 +97,9 @@ func drawRun(b *strings.Builder, r run, x, base int) {
 				size = cellHigh * min(r.wide, r.high) * 9 / 10
 			}
 			fmt.Fprintf(b, `<text x="%d" y="%d" font-size="%d" textLength="%d" lengthAdjust="spacingAndGlyphs"%s>`, x, base, size, w, style)
-			_ = xml.EscapeText(b, []byte(word)) // a strings.Builder takes everything
+			for _, c := range word {
+				_ = xml.EscapeText(b, []byte(string(c.char))) // a strings.Builder takes everything
+			}
 			b.WriteString(`</text>`)
 		}
 		x += w
@@ -108,23 +109,19 @@ func drawRun(b *strings.Builder, r run, x, base int) {
 
 // split takes off the spaces or the word at the front; a wide character and a
 // narrow one are never in one word, because fonts disagree about them.
-func split(text string) (front, rest string) {
-	kind := func(c rune) int {
-		switch {
-		case c == ' ':
+func split(text []cell) (front, rest []cell) {
+	kind := func(c cell) int {
+		if c.char == ' ' {
 			return 0
-		case columns(c) == 1:
-			return 1
 		}
-		return 2
+		return c.columns
 	}
-	first, _ := utf8.DecodeRuneInString(text)
 	for i, c := range text {
-		if kind(c) != kind(first) {
+		if kind(c) != kind(text[0]) {
 			return text[:i], text[i:]
 		}
 	}
-	return text, ""
+	return text, nil
 }
 
 // drawPicture draws each row of black dots as strokes; rows that are alike are
