@@ -178,6 +178,7 @@ func (d *Durable) settled(b entry.BatchSettled) error {
 	if !d.frozen(b.Batch) || d.Unconfirmed {
 		return unlawful(b, "batch %d has no settlement under way", b.Batch)
 	}
+	sure := b.Uploaded || !d.owesLong(b.Batch)
 	for id, s := range d.Sales {
 		if s.PayBatch != b.Batch || s.Remote || s.HandedOver || s.Decided || !s.ExpectAbsent && !s.OweReversal {
 			continue
@@ -190,7 +191,7 @@ func (d *Durable) settled(b entry.BatchSettled) error {
 		}
 		s.ExpectAbsent, s.OweReversal, s.Long, s.Paid = false, false, false, stands
 		s.Pay = PayReversed
-		if stands > 0 { // and can no longer be reversed: people refund it
+		if stands > 0 || !sure { // and can no longer be reversed: people refund it
 			s.Pay, s.Conflict = PayWithdrawn, true
 		}
 		d.Sales[id] = s
@@ -198,6 +199,17 @@ func (d *Durable) settled(b entry.BatchSettled) error {
 	delete(d.Batches, b.Batch)
 	d.LastSettled = b.Batch
 	return nil
+}
+
+// owesLong says that a batch is settled with a reversal whose end is not known.
+// Then equal sums are no proof: another payment may make up for it.
+func (d *Durable) owesLong(batch uint32) bool {
+	for _, s := range d.Sales {
+		if s.OweReversal && s.PayBatch == batch && !s.Remote {
+			return true
+		}
+	}
+	return false
 }
 
 // answeredLate remembers that an answer was recorded.

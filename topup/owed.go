@@ -98,6 +98,15 @@ func (st *step) patience(s Sale) {
 func (st *step) pendingLong(id entry.SaleID) {
 	if s, ok := st.Durable.Sales[id]; ok && s.OweReversal && !s.Long {
 		st.record(entry.ReversalPendingLong{Of: entry.Of{Sale: id}})
+		st.waitedFor(Duty{Kind: Reversal})
+	}
+}
+
+// waitedFor goes on with a payment that waits for a reversal that nobody has to
+// wait for any more.
+func (st *step) waitedFor(d Duty) {
+	if d.Kind == Reversal {
+		st.reversalTried(Sale{}, true)
 	}
 }
 
@@ -114,6 +123,8 @@ func (st *step) sent(e Sent) {
 	delete(st.Live.Sending, d)
 	s, ok := st.Durable.Sales[d.Sale]
 	if !ok || !owes(s, d) || st.settlesIt(s, d) {
+		st.waitedFor(d)
+		st.flush() // a settlement may have ended it, and the next one waits for its turn
 		return
 	}
 	ended := false

@@ -219,14 +219,19 @@ func (w *World) announces(b entry.SettlementStarted) {
 			w.fail(violation("8: totals of batch %d are announced, and sale %s has something under way or owed in it", b.Batch, s.ID))
 		}
 	}
-	if ours := w.host.totals(w.index, b.Batch); ours != b.Totals && !w.blurred(b.Batch) {
+	if ours := w.host.totals(w.index, b.Batch); ours != b.Totals && !w.blurred() {
 		w.fail(violation("3: batch %d is %+v here and %+v at the bank", b.Batch, b.Totals, ours))
 	}
 }
 
+// long says that people know of a reversal of this kiosk's.
+func (w *World) long() bool {
+	return slices.ContainsFunc(w.truth, func(t truth) bool { return t.home == w.index && t.long })
+}
+
 // blurred says that the two sides may count differently: the host contradicted
 // itself, a reversal never arrived, people decided, or a journal was lost.
-func (w *World) blurred(batch uint32) bool {
+func (w *World) blurred() bool {
 	return w.host.terminals[w.index].blurred || slices.ContainsFunc(w.truth, func(t truth) bool {
 		return t.home == w.index && (t.lied || t.long || t.decided)
 	})

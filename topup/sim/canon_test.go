@@ -89,6 +89,7 @@ func TestMergedStatesGoOnAlikeFar(t *testing.T) {
 	for _, o := range []Options{
 		{Cards: 1, Sales: 1, Faults: 2}, {Cards: 1, Sales: 2, Faults: 1}, {Cards: 2, Sales: 2, Faults: 2},
 		{Cards: 2, Sales: 1, Faults: 1, Desk: true}, {Cards: 2, Sales: 1, Faults: 2, Wide: true},
+		{Cards: 2, Sales: 2, Faults: 2, Settles: 2},
 	} {
 		o = small(o)
 		var c canon

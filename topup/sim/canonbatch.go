@@ -1,10 +1,6 @@
 package sim
 
-import (
-	"slices"
-
-	"buka/topup"
-)
+import "slices"
 
 // batches: of the sums only whether both sides count alike goes on; numbers are
 // names.
@@ -42,17 +38,4 @@ func (c *canon) batches() {
 func (c *canon) in(batch uint32) {
 	c.int(slices.Index(c.open, batch))
 	c.bool(batch == c.w.disk.Batch, batch == c.batch())
-}
-
-// others says whether another message of the same kind is owed too: then it
-// counts whose turn is next.
-func (c *canon) others(d topup.Duty) bool {
-	for i := range c.bare {
-		for _, o := range c.bare[i].Duties() {
-			if o.Kind == d.Kind && o != d {
-				return true
-			}
-		}
-	}
-	return false
 }
