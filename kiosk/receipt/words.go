@@ -80,7 +80,7 @@ var titles = map[Ending]said{
 
 var texts = map[Ending]said{
 	Done:       {"金额已写入交通卡。", "The amount is on the transit card."},
-	Back:       {"交通卡未充值。款项将退回原银行卡，系统会一直发送直到银行确认，无需您操作。请保留此单。", "The transit card was not topped up. The money goes back to the bank card; the machine sends this until the bank confirms it. You need do nothing. Keep this slip."},
+	Back:       {"交通卡未充值。如已扣款，款项将退回原银行卡；本机会一直发送直到银行确认，无需您操作。请保留此单。", "The transit card was not topped up. What was taken goes back to the bank card; this machine asks for it until the bank confirms. You need do nothing. Keep this slip."},
 	Returned:   {"交通卡未充值。银行已确认退款，到账时间以银行为准。", "The transit card was not topped up. The bank has confirmed that the money goes back; when it is credited is up to the bank."},
 	Unfinished: {"尚不知是否已写入交通卡。请将同一张卡再次放在本机或柜台读卡器上，即可查明并补写或退款。请保留此单。", "It is not known yet whether the amount is on the card. Put the same card on this machine or on the desk's reader: it finds out, and completes the top-up or returns the money. Keep this slip."},
 	Waits:      {"已付款，确未写入交通卡。请将同一张卡再次放在读卡器上；逾时未写的款项自动退回。请保留此单。", "Paid, and surely not on the card. Put the same card on the reader again; what is not written in time goes back by itself. Keep this slip."},
