@@ -91,7 +91,12 @@ func TestMasterSessionWithoutMAC(t *testing.T) {
 		w.pay(r, want)
 	}
 	pay(set, "00")
-	if err := w.host.RequireNewKeys(w.ctx(), testMerchant, testTerminal); err != nil {
+	beside, err := Open(w.ctx(), Config{Dir: w.dir, WorkingKeys: true}) // as a command does
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer beside.Close()
+	if err := beside.RequireNewKeys(w.ctx(), testMerchant, testTerminal); err != nil {
 		t.Fatal(err)
 	}
 	pay(set, "99")

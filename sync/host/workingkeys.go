@@ -126,7 +126,6 @@ type keyring struct {
 type ringed struct {
 	set    *keySet
 	proven bool // a message came under it
-	wanted bool // others are to be drawn before anything else
 }
 
 func ringName(link, merchant, terminal string) string { return link + "/" + merchant + "/" + terminal }
@@ -150,9 +149,8 @@ func (h *Host) keysOf(ctx context.Context, q querier, link, merchant, terminal s
 		return known, nil
 	}
 	var block []byte
-	var wanted bool
-	err := q.QueryRowContext(ctx, `SELECT block, wanted FROM working_keys WHERE link = ? AND merchant = ? AND terminal = ?`,
-		link, merchant, terminal).Scan(&block, &wanted)
+	err := q.QueryRowContext(ctx, `SELECT block FROM working_keys WHERE link = ? AND merchant = ? AND terminal = ?`,
+		link, merchant, terminal).Scan(&block)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -169,7 +167,7 @@ func (h *Host) keysOf(ctx context.Context, q querier, link, merchant, terminal s
 	if now := h.ring.sets[name]; now != nil { // somebody was faster
 		return now, nil
 	}
-	now := &ringed{set: set, wanted: wanted}
+	now := &ringed{set: set}
 	h.ring.sets[name] = now
 	return now, nil
 }
@@ -182,7 +180,11 @@ func (h *Host) keysFor(ctx context.Context, tx *sql.Tx, link string, r *switchli
 	if err != nil {
 		return nil, nil, err
 	}
-	if was != nil && h.sameSignOn(was, r.STAN) {
+	wanted, err := othersWanted(ctx, tx, link, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	if was != nil && !wanted && h.sameSignOn(was, r.STAN) {
 		return was.set, func() {}, nil
 	}
 	size := h.cfg.KeyBlock
@@ -212,13 +214,24 @@ func (h *Host) keysFor(ctx context.Context, tx *sql.Tx, link string, r *switchli
 func (h *Host) sameSignOn(was *ringed, stan uint32) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return was.set.stan == stan && stan != 0 && !was.proven && !was.wanted
+	return was.set.stan == stan && stan != 0 && !was.proven
+}
+
+// othersWanted says whether a terminal is to sign on for other keys. The demand
+// is the database's, so that another process may make it.
+func othersWanted(ctx context.Context, q querier, link string, r *switchlink.Request) (wanted bool, err error) {
+	err = q.QueryRowContext(ctx, `SELECT wanted FROM working_keys WHERE link = ? AND merchant = ? AND terminal = ?`,
+		link, r.Merchant, r.Terminal).Scan(&wanted)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return false, fmt.Errorf("working keys: %w", err)
+	}
+	return wanted, nil
 }
 
 // RequireNewKeys has a terminal sign on for new working keys, on every link,
-// before anything else of it is heard.
+// before anything else of it is heard. ErrNoTerminal for one that has none.
 func (h *Host) RequireNewKeys(ctx context.Context, merchant, terminal string) error {
-	err := h.Write(ctx, func(tx *sql.Tx) error {
+	return h.Write(ctx, func(tx *sql.Tx) error {
 		res, err := tx.ExecContext(ctx, `UPDATE working_keys SET wanted = 1 WHERE merchant = ? AND terminal = ?`, merchant, terminal)
 		if err != nil {
 			return fmt.Errorf("working keys: %w", err)
@@ -228,17 +241,6 @@ func (h *Host) RequireNewKeys(ctx context.Context, merchant, terminal string) er
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, link := range []string{paymentsLink, loadsLink} {
-		if r := h.ring.sets[ringName(link, merchant, terminal)]; r != nil {
-			r.wanted = true
-		}
-	}
-	return nil
 }
 
 // heard notes that a terminal has its keys, and says with which code it is sent
@@ -253,11 +255,12 @@ func (h *Host) heard(ctx context.Context, link string, r *switchlink.Request) (c
 		return "", err
 	}
 	h.mu.Lock()
-	defer h.mu.Unlock()
 	k.proven = true
+	h.mu.Unlock()
+	wanted, err := othersWanted(ctx, h.db, link, r)
 	switch {
-	case !k.wanted:
-		return "", nil
+	case err != nil || !wanted:
+		return "", err
 	case h.cfg.MAC != 0:
 		return switchlink.CodeBadMAC, nil
 	}

@@ -28,7 +28,7 @@ import (
 
 func main() {
 	root := &cobra.Command{Use: "host", Short: "the reference host of Buka", SilenceErrors: true, SilenceUsage: true}
-	root.AddCommand(runCommand(), configCommand(), accountCommand(), staffCommand())
+	root.AddCommand(runCommand(), configCommand(), accountCommand(), staffCommand(), newKeysCommand())
 	if err := root.Execute(); err != nil {
 		fmt.Fprintln(os.Stderr, "host:", err)
 		os.Exit(1)
@@ -124,9 +124,7 @@ func accountCommand() *cobra.Command {
 			if len(words) != 2 {
 				return errors.Join(errors.New("one line with PAN and PIN is wanted"), err)
 			}
-			hc := cfg.made
-			hc.Listen, hc.Authority, hc.TLS = "127.0.0.1:0", "", nil
-			h, err := host.Open(cmd.Context(), hc)
+			h, err := cfg.beside(cmd.Context())
 			if err != nil {
 				return err
 			}
