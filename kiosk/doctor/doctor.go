@@ -41,6 +41,9 @@ func Examine(ctx context.Context, cfg config.Config) []Finding {
 	all = append(all, clock())
 	all = append(all, readers(ctx, cfg)...)
 	all = append(all, pinpad(cfg), reach(ctx, "switch link", cfg.Switch.Address))
+	if cfg.Printer.Port != "" {
+		all = append(all, printer(cfg))
+	}
 	if cfg.Fleet.URL != "" {
 		all = append(all, fleet(ctx, cfg))
 	}
