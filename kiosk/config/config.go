@@ -111,6 +111,7 @@ type Config struct {
 		Amounts  []Amount `toml:"amounts"`
 		Offer    Duration `toml:"offer"`
 		HandOver Duration `toml:"hand_over"`
+		Patience Duration `toml:"patience"`
 		Idle     Duration `toml:"idle"`
 		Warn     Duration `toml:"warn"`
 		PINs     int      `toml:"pins"`
@@ -154,7 +155,7 @@ func Default() Config {
 	c.Journal.BackupEvery, c.Journal.BackupKeep = Duration(6*time.Hour), 8
 	c.Journal.VerifyEvery, c.Journal.ArchiveAfter, c.Journal.ArchiveKeep = Duration(24*time.Hour), Duration(30*24*time.Hour), 50_000
 	c.Journal.Quiet, c.Journal.Restore = Window{2 * time.Hour, 5 * time.Hour}, true
-	c.Sale.HandOver = Duration(24 * time.Hour)
+	c.Sale.HandOver, c.Sale.Patience = Duration(24*time.Hour), Duration(15*time.Minute)
 	c.Sale.Amounts = []Amount{1000, 2000, 5000, 10000, 20000}
 	c.Sale.Offer, c.Sale.Idle, c.Sale.Warn, c.Sale.PINs = Duration(2*time.Minute), Duration(45*time.Second), Duration(20*time.Second), 3
 	return c

@@ -31,6 +31,7 @@ func (s *Station) rules() topup.Rules {
 	r.WarnMS = time.Duration(s.cfg.Sale.Warn).Milliseconds()
 	r.PINs = s.cfg.Sale.PINs
 	r.HandOverMS = time.Duration(s.cfg.Sale.HandOver).Milliseconds()
+	r.PatienceMS = time.Duration(s.cfg.Sale.Patience).Milliseconds()
 	r.Terminal = s.cfg.Switch.Merchant + "/" + s.cfg.Switch.Terminal
 	return r
 }
