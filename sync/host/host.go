@@ -97,7 +97,7 @@ func Open(ctx context.Context, cfg Config) (*Host, error) {
 	if err != nil {
 		return nil, fmt.Errorf("host: %w", err)
 	}
-	h := &Host{cfg: cfg, log: cfg.Logger, db: db, writing: make(chan struct{}, 1), ring: keyring{map[string]*ringed{}}}
+	h := &Host{cfg: cfg, log: cfg.Logger, db: db, writing: make(chan struct{}, 1), ring: keyring{sets: map[string]*ringed{}}}
 	h.ctx, h.cancel = context.WithCancel(context.Background())
 	h.SetGate(cfg.Gate)
 	h.SetIssuerKeys(cfg.Keys.Load, cfg.Keys.TAC)

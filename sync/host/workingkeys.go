@@ -22,6 +22,7 @@ type keySet struct {
 	data      pin.SecretKey // of track data; drawn where the sign-on asks for it, and not used here
 	block     []byte        // DE62
 	stan      uint32        // of the sign-on; 0: before this start of the host
+	order     uint64        // in which sets were drawn; 0: likewise
 }
 
 // MAC fulfils switchlink.Authenticator.
@@ -120,7 +121,8 @@ func readKeys(master pin.SecretKey, algorithm mac.Algorithm, block []byte) (*key
 // keyring holds the sets that were used since the start, by link and terminal.
 // What is on the disk is under the terminals' master keys.
 type keyring struct {
-	sets map[string]*ringed
+	sets  map[string]*ringed
+	drawn uint64 // sets since the start
 }
 
 type ringed struct {
@@ -197,7 +199,10 @@ func (h *Host) keysFor(ctx context.Context, tx *sql.Tx, link string, r *switchli
 	if set, err = drawKeys(h.master(r.Merchant, r.Terminal), h.cfg.MAC, size); err != nil {
 		return nil, nil, err
 	}
-	set.stan = r.STAN
+	h.mu.Lock()
+	h.ring.drawn++
+	set.stan, set.order = r.STAN, h.ring.drawn
+	h.mu.Unlock()
 	_, err = tx.ExecContext(ctx, `INSERT INTO working_keys (link, merchant, terminal, block, wanted, drawn_ms) VALUES (?,?,?,?,0,?)
 		ON CONFLICT DO UPDATE SET block = excluded.block, wanted = 0, drawn_ms = excluded.drawn_ms`,
 		link, r.Merchant, r.Terminal, set.block, h.Now().UnixMilli())
@@ -207,7 +212,10 @@ func (h *Host) keysFor(ctx context.Context, tx *sql.Tx, link string, r *switchli
 	return set, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
-		h.ring.sets[ringName(link, r.Merchant, r.Terminal)] = &ringed{set: set}
+		name := ringName(link, r.Merchant, r.Terminal)
+		if now := h.ring.sets[name]; now == nil || now.set.order < set.order { // else a later sign-on was faster here
+			h.ring.sets[name] = &ringed{set: set}
+		}
 	}, nil
 }
 
