@@ -40,9 +40,10 @@ type call struct {
 	key      key
 	batch    string
 	exchange uint32
-	sealed   bool // it has a MAC, and its answer must have a good one
-	mac      span // of the MAC in the frame
-	mab      int  // where in the frame that begins what the MAC is over
+	sealed   bool    // it has a MAC, and its answer must have a good one
+	held     heldKey // that it was sent under, if the keys may change; the owner's
+	mac      span    // of the MAC in the frame
+	mab      int     // where in the frame that begins what the MAC is over
 	frame    []byte
 	deadline time.Time
 	state    atomic.Int32
@@ -57,6 +58,7 @@ type result struct {
 // end gives the caller its result unless it has gone. Only the owner calls it;
 // the frame is overwritten by whoever took the call to its end.
 func (c *call) end(r result) bool {
+	c.held.zero()
 	if c.state.Swap(callOver) == callOver {
 		return false
 	}

@@ -157,6 +157,52 @@ func TestSignOnWithBadKeys(t *testing.T) {
 	}
 }
 
+// TestAnswerUnderTheKeysOfItsRequest: a sign-on changes the keys while a request is
+// under way. Its answer may be sealed under either, and under no other.
+func TestAnswerUnderTheKeysOfItsRequest(t *testing.T) {
+	master := tdes(t, unhex(t, "0123456789ABCDEFFEDCBA9876543210"))
+	key := func(hex string) testKey { return testKey{mac.X919, unhex(t, hex)} }
+	before, after, other := key("807A23AD32B36D457AE91FDF927570EA"), key("C24A8FB57AA20123807A23AD32B36D45"), key("0123456789ABCDEF0123456789ABCDEF")
+	for name, c := range map[string]struct {
+		auth Authenticator
+		want error
+	}{"old": {before, nil}, "new": {after, nil}, "another": {other, ErrBadMAC}, "none": {nil, ErrBadMAC}} {
+		h := newRawHost(t)
+		host, kiosk := NewRing(mac.X919, master), NewRing(mac.X919, master)
+		issue := func(k testKey) []byte {
+			de62, err := host.Issue(tdes(t, k.key), tdes(t, k.key), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return de62
+		}
+		if err := kiosk.Take(issue(before)); err != nil {
+			t.Fatal(err)
+		}
+		link := dialTo(t, Config{Addr: h.ln.Addr().String(), Keys: kiosk, Timeout: 20 * time.Second})
+		paid := make(chan error, 1)
+		go func() {
+			_, err := link.Pay(bg(), testPayment(5))
+			paid <- err
+		}()
+		payment := h.next()
+		signed := make(chan error, 1)
+		go func() {
+			_, err := link.SignOn(bg(), 6)
+			signed <- err
+		}()
+		h.next().answer(t, Response{Code: "00", Batch: 7, At: time.Now(), Keys: issue(after)})
+		if err := <-signed; err != nil {
+			t.Fatal(err)
+		}
+		payment.sealed = c.auth
+		payment.answer(t, Response{Code: "00", Amount: 5000})
+		if err := <-paid; !errors.Is(err, c.want) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestLateAnswerWithABadMAC is told to nobody: anybody could have sent it.
 func TestLateAnswerWithABadMAC(t *testing.T) {
 	key := testKey{mac.X919, unhex(t, "0123456789ABCDEFFEDCBA9876543210")}

@@ -2,6 +2,7 @@ package switchlink
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"runtime/debug"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,7 +23,9 @@ import (
 
 // masked is a secret that the test itself does not hold: every byte is XORed
 // with 0x5A, also of its hexadecimal characters.
-type masked [][]byte
+type masked []hidden
+
+type hidden []byte
 
 const mask = 0x5A
 
@@ -68,29 +72,32 @@ func (m masked) copies(t *testing.T) (n int) {
 	return n
 }
 
-// within counts places that begin in the first limit bytes. It looks at one byte at
-// a time: a faster search would have the secret in the processor's registers, and
-// the scheduler, which may stop it at any moment, would save them on the stack.
+// within counts places that begin in the first limit bytes.
 func (m masked) within(b []byte, limit int) (n int) {
-	var first [256]bool
 	for _, pattern := range m {
-		first[pattern[0]^mask] = true
-	}
-	for i, c := range b[:min(limit, len(b))] {
-		if !first[c] {
-			continue
-		}
-		for _, pattern := range m {
-			same := 0
-			for same < len(pattern) && i+same < len(b) && b[i+same] == pattern[same]^mask {
-				same++
+		first := pattern[0] ^ mask
+		for at := 0; at < min(limit, len(b)); at++ {
+			next := bytes.IndexByte(b[at:min(limit, len(b))], first)
+			if next < 0 {
+				break
 			}
-			if same == len(pattern) {
+			at += next
+			if pattern.at(b[at:]) {
 				n++
 			}
 		}
 	}
 	return n
+}
+
+// at compares without a copy of the secret.
+func (p hidden) at(b []byte) bool {
+	for i, c := range p {
+		if i == len(b) || b[i] != c^mask {
+			return false
+		}
+	}
+	return true
 }
 
 // writable gives the writable private memory but the part that holds except. A
@@ -144,13 +151,13 @@ func TestNoBlockOutlivesItsMessage(t *testing.T) {
 		}{{pin.TDESDUKPT, pin.Format0}, {pin.MasterSession, pin.Format3}, {pin.AESDUKPT, pin.Format4}} {
 			for _, end := range []string{"answered", "never answered", "malformed", "not sent"} {
 				t.Run(fmt.Sprint(spec.Name, "/", form.scheme, form.format, "/", end), func(t *testing.T) {
-					handled := 0
+					var handled atomic.Int32
 					host, addr := serve(t, ServerConfig{Spec: spec, MAC: func(context.Context, string, string) (Authenticator, error) { return key, nil },
 						Handler: handlerFunc(func(_ context.Context, r *Request) (Response, bool) {
 							if r.Kind != KindPay {
 								return Response{Code: "00"}, true
 							}
-							if handled++; r.PIN.Wiped() || r.PIN.Scheme != form.scheme || r.PIN.Layout != form.format {
+							if handled.Add(1); r.PIN.Wiped() || r.PIN.Scheme != form.scheme || r.PIN.Layout != form.format {
 								t.Errorf("the host has %v %v", r.PIN.Scheme, r.PIN.Layout)
 							}
 							return Response{Code: "00", Amount: r.Amount}, end == "answered"
@@ -177,8 +184,8 @@ func TestNoBlockOutlivesItsMessage(t *testing.T) {
 						defer stop()
 					}
 					_, err := c.Pay(ctx, pay)
-					if (err == nil) != (end == "answered") || (handled == 1) != (end == "answered" || end == "never answered") {
-						t.Fatalf("%v, handled %d", err, handled)
+					if (err == nil) != (end == "answered") || (handled.Load() == 1) != (end == "answered" || end == "never answered") {
+						t.Fatalf("%v, handled %d", err, handled.Load())
 					}
 					if !p.Wiped() {
 						t.Error("the caller's block is left")

@@ -75,6 +75,37 @@ func (r *Ring) MAC(mab []byte) ([macBytes]byte, error) {
 	return sum(r.algorithm, r.mak, mab)
 }
 
+// heldKey is the MAC key of one moment, for the answer to a request that was
+// under way while the keys changed.
+type heldKey struct {
+	algorithm mac.Algorithm
+	key       pin.SecretKey
+}
+
+// MAC fulfils Authenticator. ErrNoKeys after zero.
+func (k *heldKey) MAC(mab []byte) ([macBytes]byte, error) {
+	if k.algorithm == 0 {
+		return [macBytes]byte{}, ErrNoKeys
+	}
+	return sum(k.algorithm, k.key, mab)
+}
+
+func (k *heldKey) zero() {
+	k.key.Zero()
+	k.algorithm = 0
+}
+
+// hold copies the MAC key of this moment; whoever holds it zeroes it.
+func (r *Ring) hold(k *heldKey) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.ready {
+		return ErrNoKeys
+	}
+	k.algorithm, k.key = r.algorithm, r.mak
+	return nil
+}
+
 // sum makes a MAC under a key of 8, 16 or 24 bytes.
 func sum(a mac.Algorithm, key pin.SecretKey, mab []byte) ([macBytes]byte, error) {
 	b := key.Reveal()

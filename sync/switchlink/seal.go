@@ -86,10 +86,14 @@ func (m *Message) packSealed(a Authenticator) ([]byte, error) {
 
 var errNoMAC = errors.New("there is none")
 
-// checkSeal compares the MAC of a message that was read, in constant time, and
-// forgets the bytes under it.
+// checkSeal is sealedBy, and forgets the bytes under the MAC.
 func (m *Message) checkSeal(a Authenticator) error {
 	defer m.forgetSeal()
+	return m.sealedBy(a)
+}
+
+// sealedBy compares the MAC of a message that was read, in constant time.
+func (m *Message) sealedBy(a Authenticator) error {
 	if m.seal.mab == nil {
 		return errNoMAC
 	}

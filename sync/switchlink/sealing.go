@@ -30,7 +30,14 @@ func (o *owner) seal(c *call) error {
 	if !c.sealed {
 		return nil
 	}
-	mac, err := o.cfg.MAC.MAC(c.frame[c.mab:c.mac.from])
+	auth := o.cfg.MAC
+	if o.cfg.Keys != nil {
+		if err := o.cfg.Keys.hold(&c.held); err != nil {
+			return err
+		}
+		auth = &c.held
+	}
+	mac, err := auth.MAC(c.frame[c.mab:c.mac.from])
 	if err != nil {
 		return err
 	}
@@ -43,7 +50,7 @@ func (o *owner) seal(c *call) error {
 // its keys.
 func (o *owner) judge(c *call, m *Message) result {
 	if c.sealed {
-		if err := m.checkSeal(o.cfg.MAC); err != nil {
+		if err := o.authentic(c, m); err != nil {
 			o.log.Warn("switch link: an answer whose MAC is wrong", "message", m, "error", err)
 			o.require(RequireSignOn)
 			return result{err: ErrBadMAC}
@@ -63,6 +70,15 @@ func (o *owner) judge(c *call, m *Message) result {
 		o.require(RequireSignOn)
 	}
 	return result{message: m}
+}
+
+// authentic checks the MAC of an answer: under the key of its request, or under
+// the one that a sign-on has brought since.
+func (o *owner) authentic(c *call, m *Message) error {
+	if o.cfg.Keys != nil && m.sealedBy(&c.held) == nil {
+		return nil
+	}
+	return m.sealedBy(o.cfg.MAC)
 }
 
 // takeKeys gives the ring what a sign-on brought. A host that sends none leaves
