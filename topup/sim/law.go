@@ -37,6 +37,8 @@ func (w *World) lawOf(t *truth) error {
 		return violation("2: sale %s is written %d times", t.id, t.loads)
 	case t.decided: // by people, who may be wrong
 		return nil
+	case t.loads > 0 && t.refused:
+		return violation("2: sale %s is written, and its bank card refused the payment", t.id)
 	case t.loads == 1 && paid == nil:
 		return violation("2: sale %s is written and not paid", t.id)
 	case !open && paid != nil && t.loads == 0 && !w.owned(t.id):

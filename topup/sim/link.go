@@ -55,7 +55,9 @@ func (w *World) onPay(c topup.Pay, how Fault) {
 		if e.Code == "00" {
 			e.Outcome = entry.Done
 		}
-		e.Refused = how == fCardRefuses && e.Code == "00"
+		if e.Refused = how == fCardRefuses && e.Code == "00"; e.Refused {
+			w.truthOf(c.Sale).refused = true
+		}
 		if how == fHostUnsure {
 			e = unknown
 		}

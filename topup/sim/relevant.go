@@ -154,7 +154,7 @@ func (c *canon) host() {
 			c.int(slices.Index(c.rands, t.loaded))
 		}
 		s, open := c.w.disk.Sales[t.id]
-		c.bool(t.spoiled && (c.whole || open && !settled(&s)), t.lied, t.long, t.decided, slices.Contains(h.confirmed, t.id))
+		c.bool(t.spoiled && (c.whole || open && !settled(&s)), t.lied, t.long, t.refused, t.decided, slices.Contains(h.confirmed, t.id))
 	}
 	c.parts = c.parts[:0]
 	from := len(c.b)

@@ -115,7 +115,7 @@ func TestHunt(t *testing.T) {
 		}
 	}
 	for _, h := range searches {
-		v := sim.Explore(sim.Bound{Options: real(sim.Options{Cards: 1, Sales: 1, Faults: h.faults, Allowed: faults(t, h.allowed)}), States: h.states / share})
+		v := sim.Explore(sim.Bound{Options: real(sim.Options{Cards: 1, Sales: 1, Faults: h.faults, Settles: h.settles, Allowed: faults(t, h.allowed)}), States: h.states / share})
 		if states += v.States; v.Err != nil {
 			report(t, changed, "explore, %d states: %v", states, v.Err)
 			return
@@ -140,11 +140,13 @@ var tortures = []struct {
 
 var searches = []struct {
 	faults, states int
+	settles        int
 	allowed        string
 }{
 	{faults: 1},
 	{faults: 2, states: 10_000, allowed: "crash,batch-closed"},
 	{faults: 2, states: 40_000, allowed: "answer-late,load-elsewhere"},
+	{faults: 1, states: 20_000, settles: 1, allowed: "request-late,answer-lost,append-lost,crash"},
 }
 
 func faults(t *testing.T, list string) sim.Faults {

@@ -91,6 +91,7 @@ type truth struct {
 	spoiled bool   // somebody else used the card, or it fails now: evidence may be gone
 	lied    bool   // the host contradicted itself
 	long    bool   // its reversal was owed for so long that people know
+	refused bool   // the bank card said no after its approval
 	decided bool   // by two people
 	home    int    // the kiosk that opened it; -1: paid elsewhere
 }
