@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -52,7 +51,7 @@ type Config struct {
 const maxConfig = 1 << 20
 
 func loadConfig(path string) (Config, error) {
-	data, err := os.ReadFile(path)
+	data, err := readFile(path, maxConfig)
 	if err != nil {
 		return Config{}, fmt.Errorf("configuration: %w", err)
 	}

@@ -22,7 +22,7 @@ func TestConfig(t *testing.T) {
 	}
 	for from, to := range map[string]string{
 		"\nlisten = ": "\nlisen = ", `bdk = ""`: `bdk = "12"`, `"1000.00"`: `"much"`, `K0001 = "change-me-please-0001"`: `K0001 = ""`, `"none"`: `"x9.17"`,
-		`spec = "unionpay"`: `spec = "no such file"`, `bins = []`: `bins = ["62a"]`, `bins = [] `: `bins = [""]`, `tmk = ""`: `tmk = "file:no such file"`,
+		`spec = "unionpay"`: `spec = "no such file"`, `bins = []`: `bins = ["62a"]`, `bins = [] `: `bins = [""]`, `tmk = ""`: `tmk = "file:no such file"`, `aes_bdk = ""`: `aes_bdk = "file:/dev/zero"`,
 		`"0.00"`: `"-1.00"`, `cert = ""`: `cert = "no such file"`, "\n[terminals]": "\n[terminals]\n\"1/2\" = \"\"",
 		"\n[terminals] ": "\n[terminals]\n\"BUKAMERCHANT001/BUKA0001\" = \"12\"",
 	} {
@@ -74,4 +74,17 @@ func TestConfigOfARealBank(t *testing.T) {
 	if err := h.Close(); err != nil {
 		t.Error(err)
 	}
+}
+
+// FuzzConfig: no text breaks the reading of a configuration.
+func FuzzConfig(f *testing.F) {
+	f.Add(string(example))
+	f.Add("[terminals]\n\"BUKAMERCHANT001/BUKA0001\" = \"\"")
+	f.Add("[keys]\nload = \"00112233445566778899AABBCCDDEEFF\"\nmac = 7")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, err := parseConfig([]byte(text))
+		if err == nil {
+			c.testKeys()
+		}
+	})
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -99,18 +100,28 @@ func loadSpec(name string) (*switchlink.Spec, error) {
 	if s, ok := switchlink.Builtin(name); ok {
 		return s, nil
 	}
-	info, err := os.Stat(name)
+	data, err := readFile(name, maxSpec)
 	if err != nil {
 		return nil, fmt.Errorf(`%w: "unionpay", "ascii87" or a file is wanted`, err)
 	}
-	if info.Size() > maxSpec {
-		return nil, fmt.Errorf("%s: larger than %d bytes", name, maxSpec)
-	}
-	data, err := os.ReadFile(name)
+	return switchlink.LoadSpec(data)
+}
+
+// readFile reads a regular file of at most so many bytes.
+func readFile(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	return switchlink.LoadSpec(data)
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > most {
+		return nil, fmt.Errorf("%s: a file of at most %d bytes is wanted", path, most)
+	}
+	return io.ReadAll(io.LimitReader(f, most))
 }
 
 // loadTLS wants all three files or none.
@@ -166,14 +177,7 @@ const maxKeyFile = 1 << 10
 // readKey gives the 16 bytes of a key to put, and clears them.
 func readKey(text string, put func([]byte) error) error {
 	if path, ok := strings.CutPrefix(text, "file:"); ok {
-		info, err := os.Stat(path)
-		if err != nil {
-			return err
-		}
-		if info.Size() > maxKeyFile {
-			return fmt.Errorf("%s: %w", path, errKey)
-		}
-		raw, err := os.ReadFile(path)
+		raw, err := readFile(path, maxKeyFile)
 		defer clear(raw)
 		if err != nil {
 			return err
