@@ -456,3 +456,21 @@ func TestOutOfService(t *testing.T) {
 		t.Errorf("%q", s.state.NoPayment())
 	}
 }
+
+// TestEqualSumsAreNoProof: a reversal that was owed for long may have arrived in
+// the end, and another payment of the same amount make up for it in the host's
+// sum. Only an upload tells them apart. Found by topup/sim.
+func TestEqualSumsAreNoProof(t *testing.T) {
+	begin := append(bodies(then(paid, entry.KOfferWithdrawn)...), entry.ReversalPendingLong{Of: testOf},
+		closingOne, entry.SettlementStarted{Batch: 1, STAN: 9, Totals: one})
+	for uploaded, conflict := range map[bool]bool{false: true, true: false} {
+		over := entry.BatchSettled{Batch: 1, Code: "00", Uploaded: uploaded}
+		if uploaded {
+			over.Differs = []entry.Difference{{Sale: testSale, STAN: 5, Kiosk: 5000}}
+		}
+		d := settling(t, append(begin[:len(begin):len(begin)], over)...)
+		if s := d.Sales[testSale]; s.Conflict != conflict || s.OweReversal {
+			t.Errorf("uploaded %v: %+v", uploaded, s)
+		}
+	}
+}
