@@ -213,11 +213,12 @@ func ScriptMAC(card cryptogram.Key, atc, arqc, header, data []byte) []byte {
 const (
 	insBlock   = 0x1E
 	insUnblock = 0x18
+	insPIN     = 0x24
 	insPutData = 0xDA
 )
 
-// script is an issuer's command with a MAC: block, unblock, put data (which
-// changes nothing here).
+// script is an issuer's command with a MAC: block, unblock, and what changes
+// nothing here: the tries of an offline PIN, put data.
 func (b *Bank) script(c apdu.Command, cmd []byte) apdu.Response {
 	switch {
 	case b.session.stage == 0:
@@ -238,7 +239,7 @@ func (b *Bank) script(c apdu.Command, cmd []byte) apdu.Response {
 		state.Blocked = true
 	case insUnblock:
 		state.Blocked = false
-	case insPutData:
+	case insPIN, insPutData:
 		return sw(apdu.OK)
 	default:
 		return sw(apdu.BadINS)

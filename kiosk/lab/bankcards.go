@@ -61,7 +61,7 @@ func (l *Lab) PutBank(ctx context.Context, name string, a Account, o virtual.Ban
 		expiry = "2012"
 	}
 	if !a.None {
-		err = l.Host().PutAccount(ctx, host.Account{PAN: o.PAN, PIN: a.PIN, Expiry: expiry, Funds: a.Funds, Blocked: a.Blocked})
+		err = l.Host().PutAccount(ctx, host.Account{PAN: o.PAN, PIN: a.PIN, Expiry: expiry, Funds: a.Funds, Credit: o.Credit, Blocked: a.Blocked})
 		if err != nil {
 			return err
 		}

@@ -19,6 +19,7 @@ import (
 	"buka/cardio/reader/pcscd"
 	"buka/internal/entry"
 	"buka/internal/mac"
+	"buka/internal/money"
 	"buka/internal/pin"
 	"buka/kiosk/config"
 	"buka/kiosk/device/virtualpad"
@@ -40,9 +41,10 @@ type Options struct {
 	Log           *slog.Logger
 	Version       string
 	Language      string
-	Kiosk         string // default K0001
-	Shared        bool   // another authority may load these cards too
-	OneReader     bool   // the bank card lies on the transit card's reader
+	Kiosk         string    // default K0001
+	Shared        bool      // another authority may load these cards too
+	OneReader     bool      // the bank card lies on the transit card's reader
+	NoCVM         money.Fen // the host takes payments up to here without a PIN
 
 	// For measurements: a source around the readers, and a look at each commit.
 	WrapReaders func(reader.Source) reader.Source
@@ -218,7 +220,7 @@ func (l *Lab) keys() host.Keys {
 // start.
 func (l *Lab) StartHost(ctx context.Context) error {
 	h, err := host.Open(ctx, host.Config{Dir: l.path("host"), Keys: l.keys(), Listen: l.listen.swtch, Logger: l.log, Gate: l.Faults.Gate,
-		Clock: l.hostNow, Shared: l.opts.Shared, RequireICC: true, MAC: mac.UnionPayECB})
+		Clock: l.hostNow, Shared: l.opts.Shared, RequireICC: true, NoCVM: l.opts.NoCVM, MAC: mac.UnionPayECB})
 	if err != nil {
 		return fmt.Errorf("host: %w", err)
 	}

@@ -226,12 +226,21 @@ func (r *runner) host(ctx context.Context, l Line) error {
 		f.Denies(l.word(2))
 	case "clock":
 		return r.hostClock(l)
+	case "wrong-mac":
+		return r.forger.arm(l.word(2))
+	case "wants":
+		if l.rest(2) != "keys" {
+			return fmt.Errorf("host wants keys: %w", ErrSyntax)
+		}
+		return r.lab.WantKeys(ctx)
+	case "orders":
+		return r.lab.Order(ctx, l.word(2), l.word(3))
 	case "killed":
 		return r.lab.KillHost()
 	case "started":
 		return r.lab.StartHost(ctx)
 	default:
-		return fmt.Errorf("host silent|late|drops|declines|denies|answers|clock|killed|started: %w", ErrSyntax)
+		return fmt.Errorf("host silent|late|drops|declines|denies|answers|wrong-mac|wants|orders|clock|killed|started: %w", ErrSyntax)
 	}
 	return nil
 }

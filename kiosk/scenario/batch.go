@@ -41,3 +41,24 @@ func (r *runner) expectDifferences(ctx context.Context, l Line) error {
 	}
 	return count(l, n)
 }
+
+// expectOpen counts the sales that are not closed.
+func (r *runner) expectOpen(_ context.Context, l Line) error {
+	d, err := r.lab.Durable()
+	if err != nil {
+		return err
+	}
+	return count(l, len(d.Sales))
+}
+
+// expectOrdered compares what became of the issuer's newest command to a card.
+func (r *runner) expectOrdered(ctx context.Context, l Line) error {
+	list, err := r.lab.Ordered(ctx, l.word(1))
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 || list[len(list)-1] != l.rest(2) {
+		return fmt.Errorf("the issuer has ordered %q", list)
+	}
+	return nil
+}

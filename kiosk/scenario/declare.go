@@ -11,6 +11,7 @@ import (
 	"buka/cardio/virtual"
 	"buka/internal/money"
 	"buka/internal/pboc"
+	"buka/kiosk/config"
 )
 
 type command func(r *runner, ctx context.Context, l Line) error
@@ -25,26 +26,45 @@ func (r *runner) setting(l Line) error {
 	if l.Words[0] == "keys" {
 		return r.setKeys(l)
 	}
-	if l.rest(1) == "host shared" {
+	what, value := l.word(1), l.rest(2)
+	switch {
+	case what == "host" && value == "shared":
 		r.shared = true
-		return nil
-	}
-	if l.word(1) == "readers" {
-		r.oneReader = l.word(2) == "one"
-		if !r.oneReader && l.word(2) != "two" {
-			return fmt.Errorf("set readers one|two: %w", ErrSyntax)
+	case what == "readers" && (value == "one" || value == "two"):
+		r.oneReader = value == "one"
+	case what == "switch.timeout":
+		return r.setTime(value, func(d time.Duration) { r.timeout = d })
+	case what == "sale.patience":
+		return r.setTime(value, func(d time.Duration) {
+			r.configure = append(r.configure, func(c *config.Config) { c.Sale.Patience = config.Duration(d) })
+		})
+	case what == "bank_card.no_pin":
+		limit, err := money.Parse(value)
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrSyntax, err)
 		}
-		return nil
+		r.noPIN = limit
+		r.configure = append(r.configure, func(c *config.Config) { c.BankCard.NoPIN = config.Amount(limit) })
+	default:
+		return fmt.Errorf("switch.timeout 2s, sale.patience 1s, bank_card.no_pin 50.00, readers one or host shared can be set: %w", ErrSyntax)
 	}
-	if l.word(1) != "switch.timeout" || len(l.Words) != 3 {
-		return fmt.Errorf("only `set switch.timeout 2s`, `set readers one` and `set host shared` can be set: %w", ErrSyntax)
-	}
-	d, err := time.ParseDuration(l.word(2))
-	if err != nil || d <= 0 || d > time.Hour {
-		return fmt.Errorf("%q is not a time such as 2s: %w", l.word(2), ErrSyntax)
-	}
-	r.timeout = d
 	return nil
+}
+
+func (r *runner) setTime(text string, set func(time.Duration)) error {
+	d, err := time.ParseDuration(text)
+	if err != nil || d <= 0 || d > time.Hour {
+		return fmt.Errorf("%q is not a time such as 2s: %w", text, ErrSyntax)
+	}
+	set(d)
+	return nil
+}
+
+// configured has the last word about the kiosk's configuration.
+func (r *runner) configured(c *config.Config) {
+	for _, f := range r.configure {
+		f(c)
+	}
 }
 
 func (r *runner) setKeys(l Line) error {

@@ -18,6 +18,7 @@ var expectations = map[string]command{
 	"synced": (*runner).expectSynced, "journal": (*runner).expectJournal, "reason": (*runner).expectReason,
 	"owned": (*runner).expectOwned, "recovering": (*runner).expectRecovering, "cases": (*runner).expectCases,
 	"struck": (*runner).expectStruck, "batch": (*runner).expectBatch, "settled": (*runner).expectSettled, "differences": (*runner).expectDifferences,
+	"open": (*runner).expectOpen, "ordered": (*runner).expectOrdered,
 }
 
 // expect asks until it holds, at most 5 s or as long as the line says.

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"time"
 
+	"buka/internal/money"
+	"buka/kiosk/config"
 	"buka/kiosk/lab"
 	"buka/sync/host"
 )
@@ -44,7 +46,10 @@ type runner struct {
 	shared    bool   // another authority loads the cards too
 	pending   []Line // declarations before the world is opened
 	fault     string // the host's, as it was armed
-	over      bool   // the script has seen how the last sale ended
+	forger    forger
+	configure []func(*config.Config)
+	noPIN     money.Fen // the host's limit, and the kiosk's
+	over      bool      // the script has seen how the last sale ended
 
 	mu      sync.Mutex
 	screens []string            // shown since the last action
@@ -100,6 +105,9 @@ func (r *runner) allStruck() error {
 	}
 	if armed := r.lab.Armed(); len(armed) > 0 {
 		return fmt.Errorf("the tear of %v was armed and never struck", armed)
+	}
+	if mti := r.forger.armed(); mti != "" {
+		return fmt.Errorf("the wrong MAC of an answer %s was armed and never struck", mti)
 	}
 	if kind := r.lab.Cutting(); kind != "" {
 		return fmt.Errorf("the power cut at %s was armed and never struck", kind)
@@ -207,8 +215,8 @@ func (r *runner) ensureCut(ctx context.Context, kind string) error {
 		return nil
 	}
 	w, err := lab.Open(ctx, lab.Options{
-		Dir: filepath.Join(r.dir, "world"), Reader: r.opts.Reader, SwitchTimeout: r.timeout, Keys: r.keys, Shared: r.shared, OneReader: r.oneReader,
-		Log: r.opts.Log, Version: "scenario",
+		Dir: filepath.Join(r.dir, "world"), Reader: r.opts.Reader, SwitchTimeout: r.timeout, Keys: r.keys, Shared: r.shared, OneReader: r.oneReader, NoCVM: r.noPIN,
+		Log: r.opts.Log, Version: "scenario", Postman: r.forger.carry, Configure: r.configured,
 	})
 	if err != nil {
 		return err
