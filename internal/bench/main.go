@@ -50,6 +50,9 @@ func run(ctx context.Context) error {
 	if len(os.Args) > 1 && os.Args[1] == "host" { // only the host's rows
 		return authorisations(ctx, dir)
 	}
+	if len(os.Args) > 1 && os.Args[1] == "link" { // only the switch link's rows
+		return messages()
+	}
 	ours, bare, err := storebench.AppendRatio(dir, appends)
 	if err != nil {
 		return err
@@ -59,6 +62,9 @@ func run(ctx context.Context) error {
 		return err
 	}
 	row("a journal append", ours.Round(time.Microsecond).String(), float64(ours)/float64(bare), 1.3, "a bare bbolt commit of the same bytes, "+bare.Round(time.Microsecond).String())
+	if err := messages(); err != nil {
+		return err
+	}
 	if err := authorisations(ctx, dir); err != nil {
 		return err
 	}

@@ -84,7 +84,17 @@ func TestDocTables(t *testing.T) {
 			t.Errorf("%v has no row", k)
 		}
 	}
-	for _, id := range []int{2, 3, 4, 11, 14, 22, 23, 25, 26, 35, 37, 38, 39, 49, 52, 53, 58, 59, 60, 61, 62, 64} {
+	source, err := os.ReadFile("tlv.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, object := range regexp.MustCompile(`tag = 0x(\w{4})`).FindAllStringSubmatch(string(source), -1) {
+		if !strings.Contains(page, "| "+object[1]) && !strings.Contains(page, ", "+object[1]) && !strings.Contains(page, "· "+object[1]) &&
+			!strings.Contains(page, "\n"+object[1]) && !strings.Contains(page, ". "+object[1]) {
+			t.Errorf("object %s is not described", object[1])
+		}
+	}
+	for _, id := range []int{2, 3, 4, 11, 14, 22, 23, 25, 26, 35, 37, 38, 39, 48, 49, 52, 53, 55, 58, 59, 60, 61, 62, 64} {
 		if !strings.Contains(page, "\n| "+strconv.Itoa(id)+" |") {
 			t.Errorf("DE%d has no row", id)
 		}

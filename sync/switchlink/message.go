@@ -152,11 +152,9 @@ func (s *Spec) Unpack(data []byte) (m *Message, err error) {
 		}
 		m.Fields[de] = value
 	}
-	again, err := im.Pack()
-	if err != nil || len(again) != len(data) {
-		return nil, fmt.Errorf("%w: %d bytes where its elements have %d", ErrMessage, len(data), len(again))
+	if end, ok := s.end(data); !ok || end != len(data) {
+		return nil, fmt.Errorf("%w: %d bytes where its elements have %d", ErrMessage, len(data), end)
 	}
-	clear(again)
 	if secret {
 		m.putBack(block)
 	}

@@ -17,48 +17,66 @@ type span struct {
 
 // find gives the place of an element's value in a packed message; false if it is
 // not there, or if the message cannot be followed so far.
-func (s *Spec) find(data []byte, de int) (span, bool) {
-	at := 0
-	step := func(id int) (from, to int, ok bool) {
-		f := s.codec.Fields[id]
-		if f == nil || at > len(data) {
-			return 0, 0, false
+func (s *Spec) find(data []byte, de int) (at span, ok bool) {
+	s.walk(data, func(id, from, to int) bool {
+		if id == de {
+			at, ok = span{from, to, s.hexed[id]}, true
 		}
-		n, read, err := f.Spec().Pref.DecodeLength(f.Spec().Length, data[at:])
-		if err != nil || n < 0 {
-			return 0, 0, false
-		}
-		if s.packed[id] {
-			n = (n + 1) / 2
-		}
-		from = at + read
-		at = from + n
-		return from, at, at <= len(data)
-	}
-	if _, _, ok := step(0); !ok {
-		return span{}, false
+		return id < de
+	})
+	return at, ok
+}
+
+// end gives where the last element of a packed message ends; false if the message
+// cannot be followed.
+func (s *Spec) end(data []byte) (at int, ok bool) {
+	ok = s.walk(data, func(_, _, to int) bool { at = to; return true })
+	return at, ok
+}
+
+// walk tells the place of each element's value, in order, until visit says no;
+// false if an element is unknown, or does not fit into the message.
+func (s *Spec) walk(data []byte, visit func(id, from, to int) bool) bool {
+	from, at, ok := s.value(data, 0, 0)
+	if !ok {
+		return false
 	}
 	bits, ok := s.bitmaps(data[at:])
 	if !ok {
-		return span{}, false
+		return false
 	}
-	at += len(bits)
-	if s.chars {
+	from = at
+	if at += len(bits); s.chars {
 		at += len(bits)
 	}
-	for id := 2; id <= de && id <= 8*len(bits); id++ {
+	more := visit(1, from, at)
+	for id := 2; more && id <= 8*len(bits); id++ {
 		if bits[(id-1)/8]&(0x80>>((id-1)%8)) == 0 || id == 65 {
 			continue
 		}
-		from, to, ok := step(id)
-		if !ok {
-			return span{}, false
+		if from, at, ok = s.value(data, at, id); !ok {
+			return false
 		}
-		if id == de {
-			return span{from, to, s.hexed[id]}, true
-		}
+		more = visit(id, from, at)
 	}
-	return span{}, false
+	return true
+}
+
+// value gives the place of the value of an element that begins at a place.
+func (s *Spec) value(data []byte, at, id int) (from, to int, ok bool) {
+	f := s.codec.Fields[id]
+	if f == nil || at > len(data) {
+		return 0, 0, false
+	}
+	n, read, err := f.Spec().Pref.DecodeLength(f.Spec().Length, data[at:])
+	if err != nil || n < 0 {
+		return 0, 0, false
+	}
+	if s.packed[id] {
+		n = (n + 1) / 2
+	}
+	from = at + read
+	return from, from + n, from+n <= len(data)
 }
 
 // bitmaps reads the primary bitmap, and the secondary if there is one.

@@ -73,6 +73,10 @@ func builtin(name string) *Spec {
 	return s
 }
 
+// Codec is how the codec writes each data element, for tools that look at packed
+// messages. It must not be changed.
+func (s *Spec) Codec() *iso8583.MessageSpec { return s.codec }
+
 // specFile is the form of the file.
 type specFile struct {
 	Name    string `json:"name"`
