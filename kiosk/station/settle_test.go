@@ -176,13 +176,17 @@ func TestTheDayAfterAStart(t *testing.T) {
 		return &riskJudge{journal: b.j, now: func() time.Time { return now }, filled: make(chan struct{}), open: map[entry.SaleID]payer{}}
 	}
 	r := judge()
+	live := entry.Of{Sale: "LIVE"} // is paid before the past is counted
+	r.wrote(entry.SaleOpened{Of: live, Card: entry.Card{Number: "3105170010170907984"}})
+	r.wrote(entry.PaymentStarted{Of: live, PAN: "622588******0001", Amount: 1})
+	r.wrote(entry.PaymentApproved{Of: live})
 	paid, err := r.fill(t.Context(), to, 4*time.Hour)
 	if err != nil || !paid.Equal(now) {
 		t.Errorf("paid last at %v, %v", paid, err)
 	}
 	var p risk.Payment
 	r.ledger.Fill(&p, now, "622588******0001", "3105170010170907984")
-	if p.Count != 6 || p.LoadCount != 6 || p.Sum != p.LoadSum || p.Sum == 0 {
+	if p.Count != 7 || p.LoadCount != 7 || p.Sum != p.LoadSum || p.Sum == 0 {
 		t.Errorf("%+v", p)
 	}
 	b.write(entry.BatchClosing{Batch: 1, Who: "mei"})
