@@ -161,6 +161,9 @@ func TestUnbalanced(t *testing.T) {
 	}
 	refund := w.refund(back, w.batch, "00")
 	stan := w.settle(w.batch, entry.Totals{Debit: 55_00, Debits: 4}, false)
+	if got, err := w.client.Settle(w.ctx(), switchlink.Settlement{STAN: stan, Batch: w.batch, Totals: entry.Totals{Debit: 75_00, Debits: 4}}); err != nil || got.Code != "94" {
+		t.Fatalf("other totals under the same key: %+v, %v", got, err)
+	}
 	w.pay(w.payment(saleID(5), 1_00, testPIN), "77")
 	items := []item{{sale: both.Sale, stan: both.STAN, amount: 10_00}, {sale: less.Sale, stan: less.STAN, amount: 39_00},
 		{sale: back.Sale, stan: back.STAN, amount: 5_00}, {sale: saleID(9), stan: 900, amount: 1_00}}
