@@ -1,6 +1,7 @@
 package device_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"buka/internal/entry"
 	"buka/kiosk/device"
 	"buka/kiosk/device/escpos"
+	"buka/kiosk/device/virtualline"
 	"buka/kiosk/device/virtualprinter"
 )
 
@@ -276,5 +278,80 @@ func TestPrinterThatIsSlow(t *testing.T) {
 	r.driver.Close()
 	if o, err := r.print(slipOf("closed")); o != entry.NotDone || !errors.Is(err, device.ErrPrinterClosed) {
 		t.Fatal(o, err)
+	}
+}
+
+// TestNoiseIsNoWord: a byte that looks like the printer's word, from a cable
+// that is being pulled, does not make a slip printed.
+func TestNoiseIsNoWord(t *testing.T) {
+	r := newPaperRig(t, device.PrinterConfig{AnswerTimeout: 200 * time.Millisecond})
+	r.state(true, "")
+	n := len(escpos.Encode(slipOf("torn"), escpos.Paper{Cut: true}))
+	r.virtual.PullAfter(12+n+2, 0x00) // the cut was received, GS r not whole
+	if o, err := r.print(slipOf("torn")); o != entry.Unknown || !errors.Is(err, device.ErrPrinterAway) {
+		t.Fatal(o, err)
+	}
+}
+
+// TestWaitsWhenTold: after XOFF the driver sends no more, until XON.
+func TestWaitsWhenTold(t *testing.T) {
+	dir := t.TempDir()
+	cable, err := virtualline.Plug(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := device.NewPrinter(device.PrinterConfig{Port: virtualline.Path(dir), Baud: 115200, Paper: escpos.Paper{Cut: true}})
+	defer cable.Unplug(dir)
+	defer d.Close()
+	var got []byte
+	answer := func(limit time.Duration, enough func() bool) {
+		for end := time.After(limit); !enough(); {
+			select {
+			case b := <-cable.Received():
+				got = append(got, b...)
+				for i := bytes.Index(got, []byte{0x10, 4}); i >= 0 && i+2 < len(got); i = bytes.Index(got, []byte{0x10, 4}) {
+					got = slices.Delete(got, i, i+3)
+					cable.Write([]byte{0x12})
+				}
+			case <-end:
+				return
+			}
+		}
+	}
+	answer(generous, func() bool { return d.State().OK })
+	type end struct {
+		o   entry.Outcome
+		err error
+	}
+	printed := make(chan end, 1)
+	go func() {
+		o, err := d.Print(t.Context(), longSlip())
+		printed <- end{o, err}
+	}()
+	total := len(escpos.Encode(longSlip(), escpos.Paper{Cut: true}))
+	got = nil
+	answer(generous, func() bool { return len(got) > 200 })
+	cable.Write([]byte{0x13})
+	answer(time.Second, func() bool { return false })
+	if len(got) > total/2 {
+		t.Errorf("%d of %d bytes although it was told to wait", len(got), total)
+	}
+	cable.Write([]byte{0x11})
+	answer(generous, func() bool { return bytes.HasSuffix(got, escpos.AskPrinted) })
+	cable.Write([]byte{0x00})
+	over := false
+	answer(generous, func() bool {
+		select {
+		case e := <-printed:
+			over = true
+			if e.o != entry.Done || e.err != nil {
+				t.Error(e.o, e.err)
+			}
+		default:
+		}
+		return over
+	})
+	if !over {
+		t.Error("it never ended")
 	}
 }

@@ -21,6 +21,7 @@ var (
 func (p *Printer) arrive(chunk []byte) {
 	for _, b := range chunk {
 		if p.faults.pull() {
+			p.say(p.faults.pullNoise...)
 			_ = p.unplug() // a cable that was pulled is out, whatever the system says
 			return
 		}

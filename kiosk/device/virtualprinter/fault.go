@@ -5,6 +5,7 @@ type faults struct {
 	garbleAt, garbleN int // so many bytes to the kiosk pass, then so many arrive changed
 	loseN             int // so many bytes to the kiosk do not arrive
 	pullAfter         int // the cable is pulled after so many bytes from the kiosk; 0: no
+	pullNoise         []byte
 	outAfter          int // the paper ends after so many lines; 0: no
 	jamAtCut          bool
 }
@@ -17,8 +18,11 @@ func (p *Printer) Garble(at, n int) {
 // Lose swallows the next n bytes to the kiosk.
 func (p *Printer) Lose(n int) { p.do(func() { p.faults.loseN = max(n, 0) }) }
 
-// PullAfter unplugs the printer when it has received n more bytes.
-func (p *Printer) PullAfter(n int) { p.do(func() { p.faults.pullAfter = max(n, 0) }) }
+// PullAfter unplugs the printer when it has received n more bytes. A line that
+// is pulled makes noise: these bytes reach the kiosk.
+func (p *Printer) PullAfter(n int, noise ...byte) {
+	p.do(func() { p.faults.pullAfter, p.faults.pullNoise = max(n, 0), noise })
+}
 
 // OutAfter ends the paper after n more lines.
 func (p *Printer) OutAfter(lines int) { p.do(func() { p.faults.outAfter = max(lines, 0) }) }
