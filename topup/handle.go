@@ -154,6 +154,7 @@ func (st *step) signedOn(e SignedOn) {
 	}
 	st.skip(e.LastSTAN) // a journal that was restored may lag behind
 	st.touched = true
+	st.collectLate()
 	st.flush()
 }
 
@@ -167,6 +168,7 @@ func (st *step) linkChanged(e LinkChanged) {
 		st.do(SignOn{STAN: st.stan()})
 		return
 	}
+	st.collectLate()
 	st.flush()
 }
 

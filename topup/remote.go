@@ -37,11 +37,18 @@ func (d *Durable) taken(b entry.RewriteTaken) error {
 func (st *step) rewritesKnown(e RewritesKnown) {
 	st.Live.Remote = slices.Clone(e.Open)
 	st.touched = true
+	st.collectLate()
+}
+
+// collectLate finishes what the host owns for the card that lies there, also if
+// the card was read before that was known or could be done: it comes before a
+// sale.
+func (st *step) collectLate() {
 	c := &st.Live.Front
 	if c.Phase != Choosing || c.Session == 0 || c.Card == nil || c.Card.Refused != "" {
 		return
 	}
-	if r, ok := st.remote(c.Card.Card); ok { // it comes before a sale, also if it is heard of late
+	if r, ok := st.remote(c.Card.Card); ok {
 		st.calm(c)
 		st.collect(c, r, *c.Card)
 	}

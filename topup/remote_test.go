@@ -249,6 +249,26 @@ func TestHeardOfWhileChoosing(t *testing.T) {
 	}
 }
 
+// TestDoableWhileChoosing: a rewrite that was known and could not be done yet, for
+// want of link or sign-on, comes before the sale as soon as it can.
+func TestDoableWhileChoosing(t *testing.T) {
+	for name, events := range map[string][]topup.Event{
+		"link":    {topup.LinkChanged{}, topup.LinkChanged{Up: true}},
+		"sign-on": {topup.SignOnFailed{}, topup.SignedOn{Batch: 1}},
+	} {
+		s := newScript(t)
+		s.on(events[0], topup.RewritesKnown{Open: []topup.Remote{hostRewrite(nil)}})
+		s.state.Live.SignedOn = name == "link"
+		s.tap(1)
+		s.phase(topup.Choosing)
+		s.on(events[1])
+		wanted[topup.Load](s)
+		if s.sale(hostSale).ID == "" {
+			t.Errorf("%s: %+v", name, s.state.Durable.Sales)
+		}
+	}
+}
+
 // TestALateAnswerAboutASlotThatWasLeft: the fence has moved while the authority
 // was being asked; the answer is about a slot that the sale has left, nothing is
 // recorded of it, and the card is loaded again. Found by topup/sim.
