@@ -26,6 +26,7 @@ import (
 	"buka/internal/pin"
 	"buka/kiosk/config"
 	"buka/kiosk/device/virtualpad"
+	"buka/kiosk/risk"
 	"buka/sync/host"
 	"buka/sync/switchlink"
 	"buka/topup"
@@ -44,11 +45,12 @@ type hostTown struct {
 
 	mu      sync.Mutex
 	settled []entry.BatchSettled
+	struck  []string
 }
 
 const hostWait = 30 * time.Second
 
-func newHostTown(t *testing.T) *hostTown {
+func newHostTown(t *testing.T, change ...func(*config.Config)) *hostTown {
 	t.Helper()
 	w := &hostTown{t: t}
 	cfg := keptConfig(t)
@@ -84,6 +86,9 @@ func newHostTown(t *testing.T) *hostTown {
 	cfg.Authority.CA, cfg.Authority.Cert, cfg.Authority.Key, cfg.Authority.Name = cfg.Switch.CA, cfg.Switch.Cert, cfg.Switch.Key, cfg.Switch.Name
 	cfg.Switch.Settle, cfg.BankCard.CAKeys, cfg.Purse.PINs = config.DayTime{}, "test", []string{"123456"}
 	cfg.Readers.Transit, cfg.Readers.Bank = "transit", "bank"
+	for _, f := range change {
+		f(&cfg)
+	}
 	w.run(cfg)
 	return w
 }
@@ -136,8 +141,11 @@ func (w *hostTown) run(cfg config.Config) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		for _, b := range bodies {
-			if b, ok := b.(entry.BatchSettled); ok {
+			switch b := b.(type) {
+			case entry.BatchSettled:
 				w.settled = append(w.settled, b)
+			case entry.RiskStruck:
+				w.struck = append(w.struck, b.Rule+" "+b.Outcome)
 			}
 		}
 		return false
@@ -182,10 +190,10 @@ func (w *hostTown) phase(p topup.Phase) {
 	w.until(string(p), func(s topup.State) bool { return s.Live.Front.Phase == p })
 }
 
-// buys goes from the card on the reader to done.
-func (w *hostTown) buys(amount money.Fen, card *virtual.Bank) {
+// asks goes from the card on the reader to the bank card.
+func (w *hostTown) asks(amount money.Fen, card *virtual.Bank) (transit, bank virtual.Slot) {
 	w.t.Helper()
-	transit := virtual.NewMemorySlot(w.memory, "transit")
+	transit = virtual.NewMemorySlot(w.memory, "transit")
 	w.until("sales", func(s topup.State) bool { return s.NoPayment() == "" })
 	if err := transit.Insert(w.purse); err != nil {
 		w.t.Fatal(err)
@@ -194,10 +202,17 @@ func (w *hostTown) buys(amount money.Fen, card *virtual.Bank) {
 	state, _ := w.st.Engine().State()
 	w.st.post(topup.Chosen{Sale: state.Live.Front.Sale, Amount: amount})
 	w.phase(topup.Paying)
-	bank := virtual.NewMemorySlot(w.memory, "bank")
+	bank = virtual.NewMemorySlot(w.memory, "bank")
 	if err := bank.Insert(card); err != nil {
 		w.t.Fatal(err)
 	}
+	return transit, bank
+}
+
+// buys goes from the card on the reader to done.
+func (w *hostTown) buys(amount money.Fen, card *virtual.Bank) {
+	w.t.Helper()
+	transit, bank := w.asks(amount, card)
 	w.phase(topup.PINEntry)
 	ctx, cancel := context.WithTimeout(context.Background(), hostWait)
 	defer cancel()
@@ -273,6 +288,36 @@ func TestPaymentHostAndLoadAuthority(t *testing.T) {
 				t.Errorf("differs: %+v", d)
 			}
 		}
+	}
+}
+
+// TestTheOperatorsRules: the strictest rule ends a sale before the PIN; all that
+// struck are in the journal.
+func TestTheOperatorsRules(t *testing.T) {
+	w := newHostTown(t, func(c *config.Config) {
+		c.Risk.Rules = []risk.Rule{
+			{Name: "much", When: "amount >= 5000", Outcome: "cashier"}, {Name: "at-home", When: `country == "156" && entry == "contact"`, Outcome: "alarm"},
+			{Name: "never", When: "count > 0 || load_count > 0", Outcome: "refuse"},
+		}
+	})
+	card, err := virtual.NewBank(virtual.BankOptions{PAN: bankPAN, Contact: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.asks(50_00, card)
+	w.phase(topup.Declined)
+	state, _ := w.st.Engine().State()
+	w.mu.Lock()
+	struck := strings.Join(w.struck, ", ")
+	w.mu.Unlock()
+	if reason := state.Live.Front.Reason; reason != "risk-cashier" || struck != "at-home alarm, much cashier" {
+		t.Errorf("%s; %s", reason, struck)
+	}
+	if shown := w.pad.Snapshot(); shown.Waiting {
+		t.Error("a PIN is asked for")
+	}
+	if got, err := w.host.NetDebits(t.Context(), bankPAN); err != nil || got != 0 {
+		t.Errorf("charged %v, %v", got, err)
 	}
 }
 
