@@ -150,6 +150,12 @@ func (l *safeLog) has(s string) bool {
 	return bytes.Contains(l.b.Bytes(), []byte(s))
 }
 
+func (l *safeLog) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
 func (l *safeLog) logger() *slog.Logger { return slog.New(slog.NewTextHandler(l, nil)) }
 
 func dialTo(t *testing.T, cfg Config) *Client {
