@@ -9,7 +9,7 @@ DATA ?= data
 BUILD_DEPS := libpcsclite-dev pkg-config
 TEST_DEPS := pcscd vsmartcard-vpcd python3-pyscard opensc pcsc-tools chromium fonts-noto-cjk tshark fuse3 openssl
 
-.PHONY: build run test bench explore torture torture-disk deps-build deps clean
+.PHONY: build run test bench explore torture torture-disk torture-day deps-build deps clean
 .NOTPARALLEL:
 
 define install
@@ -55,6 +55,8 @@ explore: build
 	for v in 0 1 2 3 4 5 6 7; do $(EXPLORE) --cards 1 --sales 1 --faults 2 --variety $$v || exit 1; done
 	$(EXPLORE) --cards 2 --sales 2 --faults 2
 	$(EXPLORE) --cards 1 --sales 2 --faults 3
+	$(EXPLORE) --cards 1 --sales 1 --faults 2 --settles 1
+	$(EXPLORE) --cards 1 --sales 2 --faults 1 --settles 1
 	$(EXPLORE) --cards 1 --sales 1 --faults 2 --wide
 	$(EXPLORE) --cards 2 --sales 1 --faults 1 --desk
 	for s in 1 2 3; do $(EXPLORE) --cards 2 --sales 3 --faults 3 --desk --wide --variety 99 --states 500000 --seed $$s || exit 1; done
@@ -68,3 +70,8 @@ torture: build
 torture-disk: deps
 	go test -count=1 -v -timeout 60m ./store/disktest -args -long -cuts 2000 -sales 5000
 	go test -count=1 -v -timeout 60m ./kiosk/killtest -args -kills 500
+
+# A day of 5,000 sales at random outcomes with the network cut 200 times, batches
+# closed in between: in the end kiosk, host, bank and cards count the same.
+torture-day: deps-build
+	go test -count=1 -v -timeout 3h ./kiosk/faultmatrix -run TestDay -args -sales 5000 -cuts 200

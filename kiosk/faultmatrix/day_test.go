@@ -5,7 +5,10 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
+	"os"
+	"runtime/pprof"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -21,6 +24,7 @@ var (
 	daySales = flag.Int("sales", 300, "sales of the day")
 	dayCuts  = flag.Int("cuts", 12, "how often the network is cut in it")
 	daySeed  = flag.Uint64("seed", 1, "of the day's chances")
+	dayLog   = flag.String("log", "", "file for what everybody says, and where everybody stands if the day does not end")
 )
 
 // TestDay is a day of one kiosk: sales with random outcomes, the network cut again
@@ -30,7 +34,8 @@ func TestDay(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
 	defer cancel()
 	d := &day{rng: rand.New(rand.NewPCG(*daySeed, 2)), ends: map[string]int{}}
-	w, err := openWith(ctx, lab.Options{Dir: t.TempDir(), SwitchTimeout: timer, Appended: d.appended})
+	log, stacks := said(t)
+	w, err := openWith(ctx, lab.Options{Dir: t.TempDir(), SwitchTimeout: timer, Appended: d.appended, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,9 +43,27 @@ func TestDay(t *testing.T) {
 	d.world = w
 	start := time.Now()
 	if err := d.run(ctx); err != nil {
+		stacks()
 		t.Fatalf("seed %d, sale %d, %v: %v", *daySeed, d.n, d.ends, err)
 	}
 	t.Logf("%d sales and %d cuts in %s: %v; %d batches; entries %v", *daySales, d.cuts.Load(), time.Since(start).Round(time.Second), d.ends, d.settled.Load(), d.kindsOf())
+}
+
+// said is the log of a day, if one is wanted, and what adds all goroutines to it.
+func said(t *testing.T) (*slog.Logger, func()) {
+	if *dayLog == "" {
+		return nil, func() {}
+	}
+	f, err := os.Create(*dayLog)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return slog.New(slog.NewTextHandler(f, &slog.HandlerOptions{Level: slog.LevelDebug})), func() {
+		if err := pprof.Lookup("goroutine").WriteTo(f, 2); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 // day is what happens in a world, by chance.
