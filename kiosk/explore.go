@@ -31,6 +31,7 @@ same as a scenario for kiosk scenario; the exit status is 1.`,
 	c.Flags().IntVar(&b.Cards, "cards", b.Cards, "transit cards, 1 to 4")
 	c.Flags().IntVar(&b.Sales, "sales", b.Sales, "sales in which an amount is chosen")
 	c.Flags().IntVar(&b.Faults, "faults", b.Faults, "faults in one history")
+	c.Flags().IntVar(&b.Settles, "settles", 0, "how often the batch may be closed and settled")
 	c.Flags().IntVar(&b.States, "states", 0, "states that are visited; 0: no bound")
 	c.Flags().Uint64Var(&b.Seed, "seed", 0, "another order of trying, for a search that --states ends")
 	c.Flags().BoolVar(&b.Desk, "desk", false, "a cashier's reader too")
@@ -39,7 +40,7 @@ same as a scenario for kiosk scenario; the exit status is 1.`,
 	c.Flags().StringVar(&script, "script", "", "after a violation, write the scenario to this file")
 	c.Flags().BoolVarP(&verbose, "verbose", "v", false, "print on standard error, now and then, how far it is")
 	c.RunE = func(cmd *cobra.Command, _ []string) error {
-		if b.Cards < 1 || b.Cards > 4 || b.Sales < 1 || b.Faults < 0 || b.Depth < 0 || b.States < 0 {
+		if b.Cards < 1 || b.Cards > 4 || b.Sales < 1 || b.Faults < 0 || b.Settles < 0 || b.Depth < 0 || b.States < 0 {
 			return fmt.Errorf("a bound is out of range: cards 1 to 4, sales from 1, the others from 0")
 		}
 		realFamily(&b.Options)

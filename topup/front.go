@@ -91,6 +91,7 @@ func (st *step) cardRead(e CardRead) {
 		st.keep(s, facts)
 		if c.Place == Desk {
 			c.Phase, c.Sale = Idle, s.ID
+			st.flush() // a proof that it has just shown goes to the authority
 			return
 		}
 		c.Sale, c.Amount, c.Later = s.ID, s.Amount, true

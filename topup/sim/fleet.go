@@ -198,7 +198,7 @@ func (w *World) restoreJournal() {
 	}
 	for i := range w.truth {
 		if t := &w.truth[i]; t.home == w.index {
-			t.spoiled = true // what was held of it is gone
+			t.spoiled, t.refused = true, false // what was held of it is gone; a payment that stands is credited
 		}
 	}
 	w.maxSTAN, w.crashed = 0, true
