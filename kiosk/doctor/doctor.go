@@ -40,7 +40,8 @@ func Examine(ctx context.Context, cfg config.Config) []Finding {
 	all = append(all, backups(cfg)...)
 	all = append(all, clock())
 	all = append(all, readers(ctx, cfg)...)
-	all = append(all, pinpad(cfg), reach(ctx, "switch link", cfg.Switch.Address))
+	all = append(all, pinpad(cfg), files(cfg))
+	all = append(all, links(ctx, cfg)...)
 	if cfg.Printer.Port != "" {
 		all = append(all, printer(cfg))
 	}

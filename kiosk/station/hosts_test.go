@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/hex"
 	"encoding/pem"
+	"errors"
 	"log/slog"
 	"math/big"
 	"os"
@@ -359,6 +360,19 @@ func TestWhatALinkWants(t *testing.T) {
 			t.Errorf("%s: opened", want)
 		} else if !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
+		}
+		if err := CheckFiles(c); !strings.HasPrefix(want, "risk") && (err == nil || !strings.Contains(err.Error(), want)) {
+			t.Errorf("%s: doctor says %v", want, err)
+		}
+	}
+	c := keptConfig(t)
+	c.Switch.MAC, c.Switch.MasterKey = "x9.9", filepath.Join(t.TempDir(), "key")
+	for mode, ok := range map[os.FileMode]bool{0o600: true, 0o640: false, 0o604: false} {
+		if err := errors.Join(os.WriteFile(c.Switch.MasterKey, []byte(strings.Repeat("0123456789abcdef", 2)), 0o600), os.Chmod(c.Switch.MasterKey, mode)); err != nil {
+			t.Fatal(err)
+		}
+		if err := CheckFiles(c); (err == nil) != ok {
+			t.Errorf("%o: %v", mode, err)
 		}
 	}
 	for text, ok := range map[string]bool{

@@ -76,10 +76,8 @@ func (s *Station) openLink(name, table string, l config.Link, dial dialer) (*swi
 	if cfg.Spec, err = specOf(l.Spec); err != nil {
 		return fail("spec", err)
 	}
-	if l.TLS() {
-		if cfg.TLS, err = switchlink.ClientTLS(switchlink.TLSFiles{CA: l.CA, Cert: l.Cert, Key: l.Key}, l.Name); err != nil {
-			return fail("ca", err)
-		}
+	if cfg.TLS, err = TLSOf(l); err != nil {
+		return fail("ca", err)
 	}
 	if l.MAC != 0 {
 		master, err := masterKey(l.MasterKey)
