@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,8 +27,9 @@ func TestLogsOfALink(t *testing.T) {
 		"chip data": unhexed("9F260811223344556677"), "the issuer's": unhexed("910A8877665544332211"), "working keys": []byte("KEYSKEYSKEYSKEYSKEYSKEYS"),
 		"totals": []byte("000000005000001"), "the MAC key": key.key[:8], "the serial number": unhexed("FFFF9876543210E0"),
 	}
-	hostKey := key
-	_, addr := serve(t, ServerConfig{Logger: all, MAC: func(context.Context, string, string) (Authenticator, error) { return hostKey, nil },
+	var hostKey atomic.Pointer[testKey]
+	hostKey.Store(&key)
+	_, addr := serve(t, ServerConfig{Logger: all, MAC: func(context.Context, string, string) (Authenticator, error) { return *hostKey.Load(), nil },
 		Handler: handlerFunc(func(_ context.Context, r *Request) (Response, bool) {
 			if r.STAN == 13 && r.Kind != KindEcho {
 				panic(fmt.Sprint("a handler that prints ", r.Kind))
@@ -37,12 +39,11 @@ func TestLogsOfALink(t *testing.T) {
 		})})
 	c := dialTo(t, Config{Addr: addr, MAC: key, Timeout: 500 * time.Millisecond, Logger: all})
 	for _, keys := range []testKey{key, other} {
-		hostKey = keys
+		hostKey.Store(&keys)
 		for k := range kindNames {
-			for _, stan := range []uint32{12, 13} {
-				c.ask(bg(), wholeRequest(k, stan))
-			}
+			c.ask(bg(), wholeRequest(k, 12))
 		}
+		c.ask(bg(), wholeRequest(KindPay, 13))
 	}
 	h := newRawHost(t)
 	d := dialTo(t, Config{Addr: h.ln.Addr().String(), Timeout: 20 * time.Second, Logger: all})
