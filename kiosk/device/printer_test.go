@@ -136,7 +136,7 @@ func TestPrinterStates(t *testing.T) {
 		if !asks {
 			cfg.ProbeEvery = time.Hour // only the printer's own word
 		}
-		r := newPaperRig(t, cfg)
+		r := rigOf(t, virtualprinter.Config{Asked: asks}, cfg)
 		r.state(true, "")
 		for _, c := range []struct {
 			code     string
@@ -281,13 +281,13 @@ func TestPrinterThatIsSlow(t *testing.T) {
 	}
 }
 
-// TestNoiseIsNoWord: a byte that looks like the printer's word, from a cable
-// that is being pulled, does not make a slip printed.
+// TestNoiseIsNoWord: a byte that looks like the printer's word, from one that
+// dies, does not make a slip printed.
 func TestNoiseIsNoWord(t *testing.T) {
 	r := newPaperRig(t, device.PrinterConfig{AnswerTimeout: 200 * time.Millisecond})
 	r.state(true, "")
 	n := len(escpos.Encode(slipOf("torn"), escpos.Paper{Cut: true}))
-	r.virtual.PullAfter(12+n+2, 0x00) // the cut was received, GS r not whole
+	r.virtual.DieAfter(12+n+2, 0x00) // the cut was received, GS r not whole
 	if o, err := r.print(slipOf("torn")); o != entry.Unknown || !errors.Is(err, device.ErrPrinterAway) {
 		t.Fatal(o, err)
 	}

@@ -21,9 +21,15 @@ var (
 func (p *Printer) arrive(chunk []byte) {
 	for _, b := range chunk {
 		if p.faults.pull() {
-			p.say(p.faults.pullNoise...)
 			_ = p.unplug() // a cable that was pulled is out, whatever the system says
 			return
+		}
+		if p.faults.die() {
+			p.say(p.faults.noise...)
+			p.dead = true
+		}
+		if p.dead {
+			continue
 		}
 		p.realTime(b)
 		if len(p.arrival.buffer) >= p.cfg.Buffer*3/4 {

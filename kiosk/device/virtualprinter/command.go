@@ -121,7 +121,10 @@ var gsCommands = map[byte]fixed{
 	}},
 	'B': {1, nothing},
 	'a': {1, func(p *Printer, a []byte) {
-		if p.asb = a[0]; p.asb != 0 {
+		if p.asb = a[0]; p.cfg.Asked {
+			p.asb = 0
+		}
+		if p.asb != 0 {
 			p.tellStatus(true)
 		}
 	}},

@@ -5,7 +5,8 @@ type faults struct {
 	garbleAt, garbleN int // so many bytes to the kiosk pass, then so many arrive changed
 	loseN             int // so many bytes to the kiosk do not arrive
 	pullAfter         int // the cable is pulled after so many bytes from the kiosk; 0: no
-	pullNoise         []byte
+	dieAfter          int // it says noise and then no more after so many bytes from the kiosk; 0: no
+	noise             []byte
 	outAfter          int // the paper ends after so many lines; 0: no
 	jamAtCut          bool
 }
@@ -18,10 +19,13 @@ func (p *Printer) Garble(at, n int) {
 // Lose swallows the next n bytes to the kiosk.
 func (p *Printer) Lose(n int) { p.do(func() { p.faults.loseN = max(n, 0) }) }
 
-// PullAfter unplugs the printer when it has received n more bytes. A line that
-// is pulled makes noise: these bytes reach the kiosk.
-func (p *Printer) PullAfter(n int, noise ...byte) {
-	p.do(func() { p.faults.pullAfter, p.faults.pullNoise = max(n, 0), noise })
+// PullAfter unplugs the printer when it has received n more bytes.
+func (p *Printer) PullAfter(n int) { p.do(func() { p.faults.pullAfter = max(n, 0) }) }
+
+// DieAfter makes the printer say noise, and then never anything again, when it
+// has received n more bytes; the line stays.
+func (p *Printer) DieAfter(n int, noise ...byte) {
+	p.do(func() { p.faults.dieAfter, p.faults.noise = max(n, 0), noise })
 }
 
 // OutAfter ends the paper after n more lines.
@@ -31,7 +35,7 @@ func (p *Printer) OutAfter(lines int) { p.do(func() { p.faults.outAfter = max(li
 func (p *Printer) JamAtCut() { p.do(func() { p.faults.jamAtCut = true }) }
 
 func (f *faults) armed() (n int) {
-	for _, is := range []bool{f.garbleN > 0, f.loseN > 0, f.pullAfter > 0, f.outAfter > 0, f.jamAtCut} {
+	for _, is := range []bool{f.garbleN > 0, f.loseN > 0, f.pullAfter > 0, f.dieAfter > 0, f.outAfter > 0, f.jamAtCut} {
 		if is {
 			n++
 		}
@@ -46,6 +50,15 @@ func (f *faults) pull() bool {
 	}
 	f.pullAfter--
 	return f.pullAfter == 0
+}
+
+// die says that the printer dies at this byte.
+func (f *faults) die() bool {
+	if f.dieAfter == 0 {
+		return false
+	}
+	f.dieAfter--
+	return f.dieAfter == 0
 }
 
 func (f *faults) garble(b []byte) []byte {

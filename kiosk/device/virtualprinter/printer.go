@@ -18,6 +18,7 @@ type Config struct {
 	Keep     int           // newest slips that stay in the folder: 20 if 0
 	Buffer   int           // bytes that wait to be printed: 4096 if 0
 	Pace     time.Duration // for one line; 0: at once
+	Asked    bool          // it knows no automatic status, as many do: it says only what it is asked
 	OnChange func()        // Snapshot gives something new; on a goroutine of its own
 	Logger   *slog.Logger
 }
@@ -65,6 +66,7 @@ type Printer struct {
 	low, out bool
 	cover    bool
 	jam      bool
+	dead     bool
 	faults   faults
 	arrival  arrival
 	mode     mode
