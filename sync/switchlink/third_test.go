@@ -3,6 +3,7 @@ package switchlink
 import (
 	"context"
 	"os"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,10 +24,13 @@ func TestThirdSpec(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := testKey{mac.X919, unhex(t, "0123456789ABCDEFFEDCBA9876543210")}
+	var mu sync.Mutex
 	seen := map[Kind]*Request{}
 	_, addr := serve(t, ServerConfig{Spec: spec, MAC: func(context.Context, string, string) (Authenticator, error) { return key, nil },
 		Handler: handlerFunc(func(_ context.Context, r *Request) (Response, bool) {
+			mu.Lock()
 			seen[r.Kind] = r
+			mu.Unlock()
 			a := Response{Code: "00", At: time.Now(), Amount: r.Amount, Batch: 7, MAC2: []byte{1, 2, 3, 4}, Stamp: "20260115093015"}
 			a.Counter.Value = r.Probe.Slot
 			return a, true
@@ -37,7 +41,10 @@ func TestThirdSpec(t *testing.T) {
 		if err != nil || a.Code != "00" {
 			t.Errorf("%v: %+v, %v", k, a, err)
 		}
-		if got := seen[k]; got == nil || got.STAN != 42 || k != KindSignOn && k != KindEcho && got.Batch != 7 {
+		mu.Lock()
+		got := seen[k]
+		mu.Unlock()
+		if got == nil || got.STAN != 42 || k != KindSignOn && k != KindEcho && got.Batch != 7 {
 			t.Errorf("%v: the host has %+v", k, got)
 		}
 	}
