@@ -54,7 +54,7 @@ func (b *bankCard) Pay(ctx context.Context, p topup.Pay) topup.Paid {
 	err = b.end(ctx, emv.ParseAnswer(approved, arcOf(answer), chip), key, scriptResult{batch: p.Batch, stan: p.STAN, sale: p.Sale, amount: p.Amount, rrn: answer.RRN})
 	if approved {
 		chip := b.payment.Receipt()
-		chip.Mode = entryMode(b.payment)
+		chip.Mode = entryMode(b.payment) + map[bool]string{true: "1", false: "2"}[b.payment.PIN]
 		answer.Chip = &chip
 	}
 	if approved && err != nil {

@@ -23,8 +23,8 @@ func (h *hosts) settle(ctx context.Context, c topup.Settle) {
 }
 
 // upload tells the host every payment and refund of a batch, one by one, each
-// after the answer to the one before. What was not answered is sent again from
-// the beginning; the host takes each index once.
+// after the answer to the one before. Where an upload broke off it goes on; after
+// a restart it begins again, and the host takes each index once.
 func (h *hosts) upload(ctx context.Context, c topup.Upload) {
 	answer := topup.Uploaded{Batch: c.Batch}
 	items, err := h.journal.batchItems(c.Batch)
@@ -36,24 +36,35 @@ func (h *hosts) upload(ctx context.Context, c topup.Upload) {
 	if len(items) == 0 {
 		items = []batchItem{{stan: c.STAN}} // nothing here: the end alone
 	}
-	repeat := h.uploads[c.Batch] > 0
-	h.uploads = map[uint32]int{c.Batch: h.uploads[c.Batch] + 1}
-	for i, it := range items {
+	if h.told.stan != c.STAN || h.told.batch != c.Batch {
+		h.told = uploadMark{batch: c.Batch, stan: c.STAN}
+	}
+	for i := min(h.told.items, len(items)-1); i < len(items); i++ {
+		it, last := items[i], i+1 == len(items)
 		r, err := h.links.payments.Upload(ctx, switchlink.Upload{
-			STAN: c.STAN, Batch: c.Batch, Index: uint32(i + 1), Last: i+1 == len(items), Sale: it.sale, OrigSTAN: it.stan,
-			Amount: it.amount, Credit: it.credit, Repeat: repeat,
+			STAN: c.STAN, Batch: c.Batch, Index: uint32(i + 1), Last: last, Sale: it.sale, OrigSTAN: it.stan,
+			Amount: it.amount, Credit: it.credit, Repeat: h.told.tried,
 		})
+		h.told.tried = true
 		if err != nil {
 			h.log.Warn("upload of a batch broke off", "batch", c.Batch, "at", i+1, "of", len(items), "err", err)
 			break
 		}
-		answer.Code, answer.Differs, answer.Answered = r.Code, r.Differs, i+1 == len(items)
+		answer.Code, answer.Differs, answer.Answered = r.Code, r.Differs, last
 		if !switchlink.Approved(r.Code) {
-			answer.Answered = true
+			answer.Answered, h.told = true, uploadMark{}
 			break
 		}
+		h.told.items, h.told.tried = i+1, false
 	}
 	h.post(answer)
+}
+
+// uploadMark is how far the upload of a settlement has come in this life.
+type uploadMark struct {
+	batch, stan uint32
+	items       int  // answered
+	tried       bool // the next one was sent before
 }
 
 // batchItem is one payment that stands, or one refund.

@@ -1,7 +1,11 @@
 package station
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
+	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -9,6 +13,7 @@ import (
 	"buka/internal/money"
 	"buka/kiosk/risk"
 	"buka/store"
+	"buka/sync/switchlink"
 	"buka/topup"
 )
 
@@ -144,6 +149,80 @@ func TestAnUploadIsWhatTheTotalsCount(t *testing.T) {
 		if got != totals || totals.Debits != 400 || totals.Credits != 200 {
 			t.Errorf("%d sales before: %+v, and the totals are %+v", before, got, totals)
 		}
+	}
+}
+
+// deafHost takes uploads, and does not answer at some.
+type deafHost struct {
+	mu    sync.Mutex
+	heard []switchlink.Request
+	deaf  map[uint32]int // index → how often there is no answer
+	no    map[uint32]string
+}
+
+func (h *deafHost) Handle(_ context.Context, r *switchlink.Request) (switchlink.Response, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if r.Kind != switchlink.KindUpload {
+		return switchlink.Response{Code: "00", At: time.Now()}, true
+	}
+	h.heard = append(h.heard, *r)
+	if h.deaf[r.Index] > 0 {
+		h.deaf[r.Index]--
+		return switchlink.Response{}, false
+	}
+	if code := h.no[r.Index]; code != "" {
+		delete(h.no, r.Index)
+		return switchlink.Response{Code: code, At: time.Now()}, true
+	}
+	return switchlink.Response{Code: "00", At: time.Now(), Balanced: r.Last}, true
+}
+
+// TestAnUploadGoesOnWhereItBrokeOff: what was answered is not sent again, what was
+// not is sent as a repeat; a refusal begins anew.
+func TestAnUploadGoesOnWhereItBrokeOff(t *testing.T) {
+	b := newBook(t)
+	b.write(entry.SignedOn{Batch: 1})
+	for range 8 { // four payments and two refunds
+		b.sale(1)
+	}
+	b.write(entry.BatchClosing{Batch: 1, Who: "mei"}, entry.SettlementStarted{Batch: 1, STAN: 99, Totals: b.d.Batches[1].Totals})
+	b.flush()
+	host := &deafHost{deaf: map[uint32]int{3: 2}, no: map[uint32]string{5: "A0"}}
+	server := switchlink.NewServer(switchlink.ServerConfig{Handler: host, Logger: slog.New(slog.DiscardHandler)})
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan struct{})
+	go func() { defer close(served); server.Serve(ln) }()
+	t.Cleanup(func() { server.Close(); <-served })
+	client, err := switchlink.New(switchlink.Config{Addr: ln.Addr().String(), TerminalID: "00000001", MerchantID: "000000000000001", Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close() })
+	var last topup.Uploaded
+	h := newHosts(&links{payments: client, loads: client}, func(ev topup.Event) { last = ev.(topup.Uploaded) }, time.Now, slog.New(slog.DiscardHandler))
+	h.journal = b.j
+	for i, want := range []topup.Uploaded{{Batch: 1, Code: "00"}, {Batch: 1}, {Batch: 1, Answered: true, Code: "A0"}, {Batch: 1, Answered: true, Code: "00"}} {
+		h.upload(t.Context(), topup.Upload{STAN: 99, Batch: 1})
+		if last.Answered != want.Answered || last.Code != want.Code {
+			t.Errorf("upload %d: %+v, want %+v", i+1, last, want)
+		}
+	}
+	got := ""
+	for _, r := range host.heard {
+		got += fmt.Sprintf("%d", r.Index)
+		if r.Repeat {
+			got += "r"
+		}
+		if r.Last {
+			got += "!"
+		}
+	}
+	if want := "1233r3r451234" + "56!"; got != want {
+		t.Errorf("sent %s, want %s", got, want)
 	}
 }
 

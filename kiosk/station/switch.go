@@ -36,7 +36,7 @@ type hosts struct {
 	answers  *answers.Table
 	journal  *journal
 	pik      atomic.Pointer[pin.WrappedKey]
-	uploads  map[uint32]int // tries, by batch; of the settlement's owner alone
+	told     uploadMark // of the settlement's owner alone
 	keeper   restoreKeeper
 	terminal string // merchant and terminal, with a slash
 	post     func(topup.Event)
