@@ -55,18 +55,17 @@ func (st *step) settlement() {
 	if st.Durable.Unconfirmed || len(st.Durable.Batches) == 0 || st.err != nil {
 		return
 	}
-	for _, b := range st.Durable.Unsettled() {
-		if b.Phase == BatchOpen {
-			continue
-		}
+	list := st.Durable.Unsettled()
+	if i := slices.IndexFunc(list, func(b Batch) bool { return b.Phase == BatchSettling }); i >= 0 {
+		st.sendSettlement(list[i]) // one at a time
+		return
+	}
+	for _, b := range list {
 		if b.Phase == BatchClosing && st.emptied(b.Number) && st.Live.HostUp && st.Live.SignedOn {
 			st.record(entry.SettlementStarted{Batch: b.Number, STAN: st.stan(), Totals: b.Totals})
 			st.Live.Settling = Settlement{Batch: b.Number}
-			b = st.Durable.Batches[b.Number]
-		}
-		if b.Phase == BatchSettling {
-			st.sendSettlement(b)
-			return // one at a time
+			st.sendSettlement(st.Durable.Batches[b.Number])
+			return
 		}
 	}
 }
