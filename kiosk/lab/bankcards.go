@@ -99,12 +99,16 @@ func (l *Lab) PresentBank(ctx context.Context, name string) error {
 	if err := l.until(ctx, st, func() bool { return console().Phase == topup.Paying }); err != nil {
 		return fmt.Errorf("no bank card is asked for: %w", err)
 	}
-	said := console().Notice // about what lay there before
 	mine, err := l.insertBank(c)
 	if err != nil {
 		return err
 	}
-	err = l.until(ctx, st, func() bool { now := console(); return now.Phase != topup.Paying || now.Notice != said })
+	torn := func() bool { // it has left by itself
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		return !c.inField
+	}
+	err = l.until(ctx, st, func() bool { return console().Phase != topup.Paying || torn() })
 	if err != nil || !c.contact || console().Phase == topup.Paying {
 		removed := l.withdrawBank(c, mine)
 		if err != nil {

@@ -59,6 +59,7 @@ func pcscOptions() Options {
 func ownCards(t *testing.T) {
 	for _, name := range []string{
 		"first-topup", "torn-before", "torn-after", "cut-torn-after", "desk-before", "strict-keep-same-after", "declined", "cut-at-write-started",
+		"bank-contact", "bank-torn-after-genac2", "one-reader", "settle",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := RunFile(t.Context(), filepath.Join("testdata", name+".txt"), pcscOptions()); err != nil {
