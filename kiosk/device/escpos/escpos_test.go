@@ -203,3 +203,24 @@ func TestBounds(t *testing.T) {
 		t.Error("half of a code was printed")
 	}
 }
+
+// FuzzReader: whatever a line says, each byte ends in at most one thing said, and
+// a status is always of four bytes in a row.
+func FuzzReader(f *testing.F) {
+	f.Add([]byte{0x10, 0, 0, 0x0F, 0x12, 0x00, 0x13, 0x11})
+	f.Fuzz(func(t *testing.T, data []byte) {
+		var r Reader
+		for _, b := range data {
+			said, ok, dropped := r.Take(b)
+			n := 0
+			for _, is := range []bool{said.Answer != nil, said.Status != nil, said.Printed != nil, said.Hold, said.Go, said.Noise != nil} {
+				if is {
+					n++
+				}
+			}
+			if ok != (n == 1) || n > 1 || dropped > 3 || r.have > 3 {
+				t.Fatalf("%02X: %+v, %v, %d dropped", b, said, ok, dropped)
+			}
+		}
+	})
+}

@@ -198,3 +198,33 @@ func FuzzCommands(f *testing.F) {
 }
 
 var discard = slog.New(slog.DiscardHandler)
+
+// FuzzText: no text of a slip is ever a command: the printer prints one slip,
+// knows every command in it, and what it reads is what was to be printed, but
+// for what it has no character for.
+func FuzzText(f *testing.F) {
+	f.Add("金额 Amount", "￥50.00", uint8(48), false)
+	f.Add("\x1b@\x10\x04\x01\x1dV\x00", "\x10\x14\x08\x01\x03\x14\x01\x06\x02\x08", uint8(16), true)
+	f.Fuzz(func(t *testing.T, name, value string, columns uint8, ascii bool) {
+		paper := escpos.Paper{Columns: int(columns), Cut: true}
+		if ascii {
+			paper.Charset = escpos.ASCII
+		}
+		p := &Printer{cfg: Config{Columns: 48, Keep: 2, Buffer: 1 << 20, Dir: t.TempDir()}, log: discard}
+		p.reset()
+		p.arrive(escpos.Encode(escpos.Slip{escpos.Text{Say: "first"}, escpos.Text{Say: value, Large: true}, escpos.Pair{Name: name, Value: value}, escpos.Text{Say: "last"}}, paper))
+		if len(p.unknown) > 0 {
+			t.Fatalf("commands: %q", p.unknown)
+		}
+		if len(p.slips) != 1 || !strings.HasPrefix(p.slips[0].Text, "first\n") || !strings.HasSuffix(strings.TrimRight(p.slips[0].Text, "\n"), "\nlast") {
+			t.Fatalf("%d slips: %+v", len(p.slips), p.slips)
+		}
+		for _, b := range p.slips {
+			for _, l := range strings.Split(b.Text, "\n") {
+				if n := len([]rune(l)); n > 64 {
+					t.Fatalf("a line of %d characters", n)
+				}
+			}
+		}
+	})
+}
