@@ -42,6 +42,7 @@ type bankCard struct {
 	sealed  *pin.Sealed
 	asked   topup.TakeTender
 
+	telling sync.Mutex // one at a time tells the issuer
 	mu      sync.Mutex
 	chips   map[payKey][]byte // DE55 of reversals, newest last in order
 	order   []payKey

@@ -116,9 +116,11 @@ func (b *bankCard) note(r scriptResult, reversed bool) {
 	}
 }
 
-// tellIssuer sends what became of scripts, before the next online transaction.
-// What is not taken now is tried again before the one after.
+// tellIssuer sends what became of scripts: after the payment, and before the next
+// online transaction. What is not taken now is tried again before the one after.
 func (b *bankCard) tellIssuer(ctx context.Context) {
+	b.telling.Lock() // a settlement may ask while a payment does
+	defer b.telling.Unlock()
 	b.mu.Lock()
 	open := slices.Clone(b.results)
 	b.mu.Unlock()

@@ -15,6 +15,7 @@ import (
 
 // settle tells the host the totals of a batch.
 func (h *hosts) settle(ctx context.Context, c topup.Settle) {
+	tell(ctx, h.tender)
 	r, err := h.links.payments.Settle(ctx, switchlink.Settlement{STAN: c.STAN, Batch: c.Batch, Totals: c.Totals, Repeat: c.Repeat})
 	if err != nil {
 		h.log.Warn("settlement not answered", "batch", c.Batch, "err", err)

@@ -33,6 +33,16 @@ type Tender interface {
 	Drop()
 }
 
+// teller is a tender that may owe its issuers a word beside a payment.
+type teller interface{ tellIssuer(ctx context.Context) }
+
+// tell says what is owed to issuers, after a payment and before a settlement.
+func tell(ctx context.Context, t Tender) {
+	if t, ok := t.(teller); ok {
+		t.tellIssuer(ctx)
+	}
+}
+
 // errTender carries a key of the pages.
 type errTender struct{ reason string }
 
@@ -96,6 +106,7 @@ func (t *till) perform(ctx context.Context, cmd topup.Command) {
 		t.collect(ctx, c.Sale, func(ctx context.Context) error { return t.tender.Again(ctx, c) })
 	case topup.Pay:
 		t.post(t.tender.Pay(ctx, c))
+		tell(ctx, t.tender)
 	case topup.DropTender:
 		t.tender.Drop()
 	}
