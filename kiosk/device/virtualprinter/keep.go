@@ -32,7 +32,12 @@ func (p *Printer) cut() {
 	}
 	s.Text = strings.Join(text, "\n")
 	p.slips = slices.Insert(p.slips, 0, s)
-	if err := p.keep(s, draw(blocks, p.cfg.Columns)); err != nil {
+	old := slices.Clone(p.slips[min(len(p.slips), p.cfg.Keep):])
+	p.slips = p.slips[:min(len(p.slips), p.cfg.Keep)]
+	if p.keep == nil {
+		return
+	}
+	if err := p.keep(s, draw(blocks, p.cfg.Columns), old); err != nil {
 		p.log.Error("virtual printer: a slip is not kept", "err", err)
 	}
 }
@@ -45,17 +50,15 @@ func wordsPath(dir string, n uint64) string {
 	return filepath.Join(dir, fmt.Sprintf("slip-%06d.json", n))
 }
 
-// keep writes picture and words, and removes the oldest.
-func (p *Printer) keep(s Slip, picture []byte) error {
+// toFolder writes picture and words, and removes those of old slips.
+func (p *Printer) toFolder(s Slip, picture []byte, old []Slip) error {
 	words, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
 		return err
 	}
 	err = errors.Join(os.WriteFile(picturePath(p.cfg.Dir, s.Number), picture, 0o600), os.WriteFile(wordsPath(p.cfg.Dir, s.Number), words, 0o600))
-	for len(p.slips) > p.cfg.Keep {
-		old := p.slips[len(p.slips)-1]
-		p.slips = p.slips[:len(p.slips)-1]
-		err = errors.Join(err, os.Remove(picturePath(p.cfg.Dir, old.Number)), os.Remove(wordsPath(p.cfg.Dir, old.Number)))
+	for _, o := range old {
+		err = errors.Join(err, os.Remove(picturePath(p.cfg.Dir, o.Number)), os.Remove(wordsPath(p.cfg.Dir, o.Number)))
 	}
 	return err
 }

@@ -81,6 +81,7 @@ type Printer struct {
 	number   uint64
 	slips    []Slip // newest first
 	unknown  []string
+	keep     func(s Slip, picture []byte, old []Slip) error // nil: nothing
 
 	mu   sync.Mutex
 	snap Snapshot
@@ -112,6 +113,7 @@ func Open(cfg Config) (*Printer, error) {
 	if p.slips, p.number, err = loadSlips(cfg.Dir, cfg.Keep); err != nil {
 		return nil, fmt.Errorf("slips of the virtual printer: %w", err)
 	}
+	p.keep = p.toFolder
 	p.reset()
 	if p.cable, err = virtualline.Plug(cfg.Dir); err != nil {
 		return nil, err

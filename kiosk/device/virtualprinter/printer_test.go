@@ -184,7 +184,7 @@ func FuzzCommands(f *testing.F) {
 	f.Add([]byte{0x1D, 'v', '0', 0, 0xFF, 0xFF, 0xFF, 0xFF, 1}, uint8(9))
 	f.Add([]byte{0x1D, '(', 'k', 0xFF, 0xFF, '1', 'P', '0', 0x10, 0x04, 0x02}, uint8(2))
 	f.Fuzz(func(t *testing.T, data []byte, piece uint8) {
-		p := &Printer{cfg: Config{Columns: 48, Keep: 2, Buffer: 4096, Dir: t.TempDir()}}
+		p := &Printer{cfg: Config{Columns: 48, Keep: 2, Buffer: 4096}}
 		p.log = discard
 		p.reset()
 		for b := range slices.Chunk(data, int(piece)+1) {
@@ -193,6 +193,7 @@ func FuzzCommands(f *testing.F) {
 				t.Fatal("a bound was passed")
 			}
 		}
+		draw(p.paper, p.cfg.Columns)
 		p.cut()
 	})
 }
@@ -210,7 +211,7 @@ func FuzzText(f *testing.F) {
 		if ascii {
 			paper.Charset = escpos.ASCII
 		}
-		p := &Printer{cfg: Config{Columns: 48, Keep: 2, Buffer: 1 << 20, Dir: t.TempDir()}, log: discard}
+		p := &Printer{cfg: Config{Columns: 48, Keep: 2, Buffer: 1 << 20}, log: discard}
 		p.reset()
 		p.arrive(escpos.Encode(escpos.Slip{escpos.Text{Say: "first"}, escpos.Text{Say: value, Large: true}, escpos.Pair{Name: name, Value: value}, escpos.Text{Say: "last"}}, paper))
 		if len(p.unknown) > 0 {
