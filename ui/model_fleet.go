@@ -123,7 +123,7 @@ type Kiosk struct {
 // DeviceState is one component. State is "ok", "degraded", "down" or
 // "absent".
 type DeviceState struct {
-	Role  string // "transit", "bank", "desk", "pinpad", "printer", "journal", "switch", "clock", …
+	Role  string // "transit", "bank", "desk", "pinpad", "printer", "journal", "switch", "authority", "clock", …
 	Name  string
 	State string
 	Code  string // error code or a few words, "" if ok

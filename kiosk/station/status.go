@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"buka/sync/fleetlink"
+	"buka/sync/switchlink"
 )
 
 // heartbeat is what the fleet host is told.
@@ -39,8 +40,15 @@ func (s *Station) heartbeat() fleetlink.Heartbeat {
 	if p, ok := s.slips.state(); ok {
 		h.Devices = append(h.Devices, fleetlink.Device{Name: "printer", OK: p.OK, Code: p.Code, SinceMS: millis(p.Since)})
 	}
-	h.Devices = append(h.Devices, fleetlink.Device{Name: "switch", OK: state.Live.HostUp, SinceMS: s.links.payments.State().Since.UnixMilli()})
+	h.Devices = append(h.Devices, linkDevice("switch", s.links.payments.State()))
+	if s.links.loads != s.links.payments {
+		h.Devices = append(h.Devices, linkDevice("authority", s.links.loads.State()))
+	}
 	return h
+}
+
+func linkDevice(name string, st switchlink.State) fleetlink.Device {
+	return fleetlink.Device{Name: name, OK: st.Up, SinceMS: st.Since.UnixMilli()}
 }
 
 func millis(t time.Time) int64 {
