@@ -196,7 +196,19 @@ func spoken(c *lang.Catalogue, v passengerView) string {
 	if v.Claim != "" {
 		add(c.T("screen.unfinished.claim") + ": " + strings.Join(strings.Split(v.Claim, ""), " ") + ".")
 	}
+	if v.Slip != nil && v.Slip.State != SlipPrinting { // last: it comes when the rest is being said
+		add(c.T(slipWords(v.Screen)))
+	}
 	return strings.Join(say, " ")
+}
+
+// slipWords is the key of what a screen says of its slip: beside a claim number
+// there is less room, and the code on the screen is that of the claim.
+func slipWords(s Screen) string {
+	if s.Name == ScreenDone {
+		return "slip." + string(s.Slip.State)
+	}
+	return "slip.claim-" + string(s.Slip.State)
 }
 
 // sentence ends a title, so that speech makes a pause after it.

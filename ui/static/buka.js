@@ -121,7 +121,9 @@ function dialog(fresh) {
 function announce(text) {
   const said = live.textContent;
   live.textContent = text;
-  if (text !== said) say(text);
+  if (text === said) return;
+  const more = said && text.startsWith(said); // the rest of it goes on being said
+  say(more ? text.slice(said.length) : text, more);
 }
 
 function tell(text) {
@@ -136,9 +138,9 @@ function tell(text) {
 
 let spoke = "";
 
-function say(text) {
+function say(text, more) {
   if (!("speechSynthesis" in window)) return;
-  speechSynthesis.cancel();
+  if (!more) speechSynthesis.cancel();
   if (root.dataset.speak !== "on" || !text) return;
   const words = new SpeechSynthesisUtterance(text);
   words.lang = root.lang;
