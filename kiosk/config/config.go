@@ -192,6 +192,12 @@ func Parse(data []byte) (Config, error) {
 		what.Line = lineOf(data, what.Key)
 		return c, what
 	}
+	if what, rule := c.checkRisk(); what != nil {
+		if what.Line = lineOf(data, what.Key); rule >= 0 {
+			what.Line = max(what.Line, ruleLine(data, rule))
+		}
+		return c, what
+	}
 	return c, nil
 }
 
@@ -255,9 +261,6 @@ func (c *Config) check() *Error {
 	}
 	if c.BankCard.NoPIN < 0 {
 		return bad("bank_card.no_pin", "an amount is wanted; 0.00: a PIN for every payment")
-	}
-	if _, err := risk.Compile(c.Risk.Rules); err != nil {
-		return bad("risk.rules", "%v", err)
 	}
 	for key, expr := range map[string]string{"readers.transit": c.Readers.Transit, "readers.bank": c.Readers.Bank, "readers.desk": c.Readers.Desk} {
 		if expr == "" && key != "readers.desk" {
