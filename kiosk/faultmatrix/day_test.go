@@ -27,6 +27,9 @@ var (
 	dayLog   = flag.String("log", "", "file for what everybody says, and where everybody stands if the day does not end")
 )
 
+// dayTimer is the kiosk's: a day has many answers that never come.
+const dayTimer = 600 * time.Millisecond
+
 // TestDay is a day of one kiosk: sales with random outcomes, the network cut again
 // and again, batches closed in between. In the end each batch has one total at
 // both ends, and what the bank took is on the cards.
@@ -35,7 +38,7 @@ func TestDay(t *testing.T) {
 	defer cancel()
 	d := &day{rng: rand.New(rand.NewPCG(*daySeed, 2)), ends: map[string]int{}}
 	log, stacks := said(t)
-	w, err := openWith(ctx, lab.Options{Dir: t.TempDir(), SwitchTimeout: timer, Appended: d.appended, Log: log})
+	w, err := openWith(ctx, lab.Options{Dir: t.TempDir(), SwitchTimeout: dayTimer, Appended: d.appended, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +178,7 @@ func (d *day) cut() {
 	after := time.Duration(d.rng.IntN(80)) * time.Millisecond
 	long := time.Duration(20+d.rng.IntN(300)) * time.Millisecond
 	if d.rng.IntN(5) == 0 {
-		long = timer + timer/2
+		long = dayTimer + dayTimer/2
 	}
 	go func() {
 		time.Sleep(after)
@@ -254,7 +257,7 @@ func (d *day) befall(p *Passenger) error {
 	case 10:
 		d.lab.Faults.Drops([]string{"0210", "0410", "0230", "0110"}[d.rng.IntN(4)])
 	case 11:
-		d.lab.Faults.Late(timer + timer/4)
+		d.lab.Faults.Late(dayTimer + dayTimer/4)
 	case 12:
 		d.lab.Faults.Silent()
 	case 13, 14, 15: // one message of the sale, mostly after eligibility

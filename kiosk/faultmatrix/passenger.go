@@ -29,6 +29,7 @@ var errGone = errors.New("the kiosk is off")
 const (
 	look     = 2 * time.Millisecond
 	reaction = 300 * time.Millisecond // before the same is tried again
+	patience = 4                      // times that a card is held, before the passenger stops
 )
 
 // End is the last screen of a go, and why it was shown.
@@ -74,6 +75,7 @@ type going struct {
 	did    topup.Phase // what was done last, and when
 	at     time.Time
 	pins   int
+	holds  int
 	asked  bool // the pad has been answered since it began to ask
 }
 
@@ -109,7 +111,13 @@ func (g *going) act(ctx context.Context, c topup.Console) {
 // to nothing is seen on the screen.
 func (g *going) deed(ctx context.Context, c topup.Console) bool {
 	switch c.Phase {
-	case topup.Idle, "", topup.CardBack, topup.Holding:
+	case topup.Holding:
+		if g.holds++; g.holds > patience { // it does not get written: the money back, then
+			g.press(ui.DoStop, "")
+			return true
+		}
+		g.tapped = g.Lab.Tap(ctx, g.Card, topup.Front) == nil || g.tapped
+	case topup.Idle, "", topup.CardBack:
 		g.tapped = g.Lab.Tap(ctx, g.Card, topup.Front) == nil || g.tapped
 	case topup.Choosing:
 		if c.Notice != "" { // not this amount
