@@ -112,7 +112,8 @@ func (s *Station) assembleCards() error {
 		queue: make(chan topup.Command, cardQueue), post: s.post, drop: make(chan struct{}, 1),
 	}
 	if c.PINPad.Keys == pin.MasterSession {
-		s.till.tender.(*bankCard).pinKey = s.hosts.pinKey
+		card := s.till.tender.(*bankCard)
+		card.pinKey, card.wantKeys = s.hosts.pinKey, func() { go s.post(topup.SignOnAsked{}) }
 	}
 	s.hosts.tender = s.till.tender
 	return nil

@@ -34,6 +34,7 @@ type bankCard struct {
 	terminal func(topup.TakeTender) emv.Terminal
 	judge    func(ctx context.Context, sale entry.SaleID, p *emv.Payment, amount int64) string // a key of the pages, "" to go on; nil: no rules
 	pinKey   func() pin.WrappedKey                                                             // of master/session keys; nil: none
+	wantKeys func()                                                                            // has the host asked for other working keys; nil: no such keys
 	log      *slog.Logger
 
 	payment *emv.Payment
@@ -159,7 +160,11 @@ func (b *bankCard) enterPIN(ctx context.Context) error {
 	if err != nil {
 		b.log.Warn("no PIN from the pad", "err", err)
 		b.abandon(ctx)
-		return errTender{padReasonOf(err)}
+		reason := padReasonOf(err)
+		if reason == "pinpad-no-key" && b.wantKeys != nil {
+			b.wantKeys()
+		}
+		return errTender{reason}
 	}
 	b.sealed = r.PIN
 	return nil

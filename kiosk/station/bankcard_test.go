@@ -397,6 +397,21 @@ func TestScriptsAreTold(t *testing.T) {
 	}
 }
 
+// TestAKeyThatThePadRefusesIsAskedForAgain: of the host, and of nobody after
+// another failure.
+func TestAKeyThatThePadRefusesIsAskedForAgain(t *testing.T) {
+	for err, want := range map[error]int{device.ErrWorkingKey: 1, device.ErrNoWorkingKey: 1, device.ErrCancelled: 0} {
+		c := newCounter(t)
+		asked := 0
+		c.tender.wantKeys = func() { asked++ }
+		c.pin = func(context.Context, device.Request) (device.Result, error) { return device.Result{}, err }
+		c.insert(c.card(virtual.BankOptions{Contact: true}))
+		if why, _ := c.collect(); why != padReasonOf(err) || asked != want {
+			t.Errorf("%v: %q, asked %d times", err, why, asked)
+		}
+	}
+}
+
 func TestEveryEndOfThePINPadIsMapped(t *testing.T) {
 	for want, err := range map[string]error{
 		"pin-cancelled": device.ErrCancelled, "timeout": device.ErrTimeout, "pinpad-throttled": device.ErrPadRefused{Message: "71", Code: "7"},
