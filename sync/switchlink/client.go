@@ -196,10 +196,13 @@ func (c *Client) prepare(r *Request, deadline time.Time) (*call, error) {
 	if err != nil {
 		return nil, err
 	}
+	head := len(frame) - len(packed)
+	secret, _ := spec.pinSpan(packed)
+	secret.from, secret.to = secret.from+head, secret.to+head
 	k, _ := keyOf(m)
 	k.class = answerMTI(m.MTI)[1:3]
-	return &call{kind: r.Kind, key: k, batch: spec.getPart(m, partBatch), exchange: r.Exchange, sealed: sealed,
-		mac: m.macSpan(len(frame)), mab: len(frame) - len(packed), frame: frame, deadline: deadline, answer: make(chan result, 1)}, nil
+	return &call{kind: r.Kind, key: k, secret: secret, batch: spec.getPart(m, partBatch), exchange: r.Exchange, sealed: sealed,
+		mac: m.macSpan(len(frame)), mab: head, frame: frame, deadline: deadline, answer: make(chan result, 1)}, nil
 }
 
 // ask sends one request and waits for its answer.

@@ -44,6 +44,7 @@ type call struct {
 	held     heldKey // that it was sent under, if the keys may change; the owner's
 	mac      span    // of the MAC in the frame
 	mab      int     // where in the frame that begins what the MAC is over
+	secret   span    // of the PIN block in the frame; empty: none
 	frame    []byte
 	deadline time.Time
 	state    atomic.Int32
@@ -184,7 +185,7 @@ func (o *owner) send(c *call) {
 		o.drop(err)
 		return
 	}
-	if _, err := o.conn.Write(c.frame); err != nil {
+	if err := write(o.conn, c.frame, c.secret); err != nil {
 		o.drop(err)
 	}
 }

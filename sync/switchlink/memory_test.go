@@ -5,10 +5,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"regexp"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"sync/atomic"
@@ -17,6 +21,7 @@ import (
 	"time"
 	"unsafe"
 
+	"buka/internal/entry"
 	"buka/internal/mac"
 	"buka/internal/pin"
 )
@@ -132,14 +137,7 @@ func writable(t *testing.T, except uint64) (out [][2]uint64) {
 // where they call it. Elsewhere it saves all registers of the processor on the
 // stack, with what the last copy has left in them: that is beyond a Go program.
 func TestNoBlockOutlivesItsMessage(t *testing.T) {
-	if os.Getenv(calmly) == "" {
-		ctx, cancel := context.WithTimeout(bg(), 5*time.Minute)
-		defer cancel()
-		cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1")
-		cmd.Env = append(os.Environ(), calmly+"=1", "GODEBUG=asyncpreemptoff=1")
-		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "PASS") {
-			t.Errorf("%v\n%s", err, out)
-		}
+	if !calm(t) {
 		return
 	}
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // what is left lying stays where it is
@@ -201,8 +199,104 @@ func TestNoBlockOutlivesItsMessage(t *testing.T) {
 	}
 }
 
+// TestNoBlockIsLeftByTLS looks in the memory of a client that has sent a PIN
+// through TLS to another process, openssl, with the buffers of the TLS library
+// thrown away before, so that it makes new ones.
+func TestNoBlockIsLeftByTLS(t *testing.T) {
+	if !calm(t) {
+		return
+	}
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	ours := newAuthority(t, t.TempDir(), "agency")
+	addr, took := sink(t, ours)
+	cfg, err := ClientTLS(ours.issue("kiosk"), "switch.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, form := range []pin.Format{pin.Format0, pin.Format4, pin.Format0, pin.Format4} {
+		connected := make(chan struct{}, 8)
+		c := dialTo(t, Config{Timeout: 20 * time.Second, Dial: func(ctx context.Context) (net.Conn, error) {
+			conn, err := (&tls.Dialer{Config: cfg}).DialContext(ctx, "tcp", addr)
+			connected <- struct{}{}
+			return conn, err
+		}})
+		<-connected
+		p, secret := randomPIN(t, pin.AESDUKPT, form)
+		pay := testPayment(uint32(i + 1))
+		pay.PIN, pay.ICC, pay.Sale = p, make([]byte, 60*i), entry.SaleID(fmt.Sprintf("THROUGHTLS%d", i))
+		for range 3 {
+			runtime.GC()
+		}
+		ctx, cancel := context.WithCancel(bg())
+		done := make(chan error, 1)
+		go func() {
+			_, err := c.Pay(ctx, pay)
+			done <- err
+		}()
+		soon(t, "openssl has the payment", func() bool { return took(string(pay.Sale)) })
+		cancel()
+		if err := <-done; !errors.Is(err, ErrNoAnswer) {
+			t.Fatal(err)
+		}
+		c.Close()
+		if n := secret.copies(t); n != 0 {
+			t.Errorf("format %d: %d copies are left", form, n)
+		}
+	}
+}
+
+// sink is a host behind TLS in a process of its own that takes everything and
+// answers nothing. took says whether a text has come; a third process looks, for
+// this one must not read what came.
+func sink(t *testing.T, a *authority) (addr string, took func(string) bool) {
+	t.Helper()
+	f := a.issue("host")
+	said := a.file("said")
+	log, err := os.Create(said) // read before anything is sent, never after
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd := exec.Command("openssl", "s_server", "-accept", "127.0.0.1:0", "-cert", f.Cert, "-key", f.Key, "-CAfile", f.CA, "-Verify", "1", "-tls1_3")
+	cmd.Stdout = log
+	in, err := cmd.StdinPipe() // at its end openssl would stop
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatalf("openssl (Debian package openssl): %v", err)
+	}
+	t.Cleanup(func() { in.Close(); cmd.Process.Kill(); cmd.Wait() })
+	accepts := regexp.MustCompile(`ACCEPT (\S+)\n`)
+	soon(t, "openssl listens", func() bool {
+		b, err := os.ReadFile(said)
+		if m := accepts.FindSubmatch(b); err == nil && m != nil {
+			addr = string(m[1])
+		}
+		return addr != ""
+	})
+	return addr, func(text string) bool { return exec.Command("grep", "-aq", text, said).Run() == nil }
+}
+
 // calmly is in the environment of the process that looks.
 const calmly = "BUKA_TEST_CALMLY"
+
+// calm says whether this process is one in which the scheduler stops goroutines
+// only where they call it. In another one it runs the test in such a process.
+func calm(t *testing.T) bool {
+	t.Helper()
+	if os.Getenv(calmly) != "" {
+		return true
+	}
+	ctx, cancel := context.WithTimeout(bg(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.count=1")
+	cmd.Env = append(os.Environ(), calmly+"=1", "GODEBUG=asyncpreemptoff=1")
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "PASS") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	return false
+}
 
 // randomPIN is a block that only this value holds.
 func randomPIN(t *testing.T, s pin.Scheme, f pin.Format) (*pin.Sealed, masked) {

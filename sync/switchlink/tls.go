@@ -6,6 +6,7 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"time"
 )
@@ -95,4 +96,21 @@ func readPEM(file, what string) ([]byte, error) {
 		return nil, fmt.Errorf("TLS: the %s cannot be read: %w: check the path and who may read it", what, err)
 	}
 	return b, nil
+}
+
+// write sends a frame. Through TLS a PIN block goes as a record of its own: the
+// TLS of the standard library enciphers a record in place, in a buffer that it
+// lets go, plaintext and all, when it has to grow. The bytes before the block are
+// many more, so the buffer has grown already.
+func write(conn net.Conn, frame []byte, secret span) error {
+	pieces := [][]byte{frame}
+	if _, ok := conn.(*tls.Conn); ok && secret.to > secret.from {
+		pieces = [][]byte{frame[:secret.from], frame[secret.from:secret.to], frame[secret.to:]}
+	}
+	for _, b := range pieces {
+		if _, err := conn.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
