@@ -108,7 +108,7 @@ func TestHunt(t *testing.T) {
 	sales, states := 0, 0
 	for _, h := range tortures {
 		o := cards(sim.Options{Cards: h.cards, Amounts: h.amounts, Fleet: h.fleet, Allowed: faults(t, h.faults)})
-		r := sim.Torture(sim.Plan{Options: o, Seed: 1, Sales: h.sales / share, Raw: true})
+		r := sim.Torture(sim.Plan{Options: o, Seed: max(h.seed, 1), Sales: h.sales / share, Raw: true})
 		if sales += r.Sales; r.Err != nil {
 			report(t, changed, "torture, %d sales: %v", sales, r.Err)
 			return
@@ -130,8 +130,10 @@ var tortures = []struct {
 	sales, cards, amounts int
 	fleet                 bool
 	faults                string
+	seed                  uint64 // one that is known to lead to what is rare; 0: 1
 }{
 	{sales: 12_000, cards: 3},
+	{sales: 4500, cards: 3, seed: 4},
 	{sales: 3000, cards: 3, fleet: true, faults: "journal-restored,torn-before,torn-after"},
 	{sales: 6000, cards: 1, amounts: 1, fleet: true, faults: "torn-before"},
 	{sales: 4000, cards: 2, amounts: 1, fleet: true, faults: "torn-before,torn-after,journal-restored,crash"},
