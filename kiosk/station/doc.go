@@ -9,5 +9,7 @@
 //
 // Nothing here survives a crash but what the journal holds. The means of
 // payment (card data, PIN block) is in memory only, for one payment, and is
-// overwritten after it.
+// overwritten after it; so are working keys, until the next sign-on. What a chip
+// adds to a reversal and the results of issuer scripts are in memory too: a crash
+// forgets them, and no money depends on them.
 package station
