@@ -93,6 +93,9 @@ func Open(cfg config.Config, parts Parts) (*Station, error) {
 	s.journal = &journal{Store: st, grown: s.grown, opened: map[entry.SaleID]time.Time{}}
 	s.keeper = newKeeper(s, restored)
 	if err := s.assemble(report); err != nil {
+		if s.links != nil {
+			s.links.close()
+		}
 		st.Close()
 		return nil, err
 	}
