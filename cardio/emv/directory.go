@@ -36,6 +36,38 @@ type candidate struct {
 	name     string
 	confirm  bool // the card wants the cardholder to agree
 	priority int  // 1 first; lowestPriority: none given
+
+	unlisted bool // tried by a name of ours, which may be the beginning of its own
+	next     int  // occurrences of that name that came before
+}
+
+// command is its SELECT: the first application of that name, or the next one.
+func (c candidate) command() apdu.Command {
+	cmd := apdu.SelectByName(c.aid)
+	if c.next > 0 {
+		cmd.P2 = 0x02
+	}
+	return cmd
+}
+
+// after is the list without a candidate that did not serve. Where its name was
+// only the beginning of the one that the card told, the next application whose
+// name begins so takes its place (EMV Book 1 12.3.3).
+func (c candidate) after(told []byte, list []candidate, i int) []candidate {
+	if c.unlisted && len(told) > len(c.aid) && bytes.HasPrefix(told, c.aid) && c.next < maxCandidates {
+		c.next++
+		list[i] = c
+		return list
+	}
+	return append(list[:i:i], list[i+1:]...)
+}
+
+// ask is who chooses: nobody among names that the card may not have.
+func (d directory) ask(t Terminal) func([]string) (int, error) {
+	if len(d.candidates) == 0 {
+		return nil
+	}
+	return t.Choose
 }
 
 // directory is what a card lists.
@@ -133,7 +165,7 @@ func (d directory) list() []candidate {
 	}
 	var all []candidate
 	for _, app := range applications() {
-		all = append(all, candidate{aid: app.AID, app: app, name: app.Label, priority: lowestPriority})
+		all = append(all, candidate{aid: app.AID, app: app, name: app.Label, priority: lowestPriority, unlisted: true})
 	}
 	return all
 }

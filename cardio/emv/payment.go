@@ -100,7 +100,7 @@ func Start(ctx context.Context, ch Channel, t Terminal) (*Payment, error) {
 	list := d.list()
 	blocked := false
 	for len(list) > 0 {
-		i, err := choose(list, t.Choose)
+		i, err := choose(list, d.ask(t))
 		if err != nil {
 			return nil, err
 		}
@@ -109,6 +109,7 @@ func Start(ctx context.Context, ch Channel, t Terminal) (*Payment, error) {
 		}
 		p := &Payment{terminal: objects, card: map[apdu.Tag][]byte{}, app: list[i].app, Interface: d.over,
 			tvr: make([]byte, allTVR), tsi: make([]byte, 2), cvm: []byte{0x3F, 0x00, 0x00}}
+		delete(objects, 0x84)
 		err = p.start(ctx, ch, list[i], t)
 		switch {
 		case err == nil:
@@ -121,7 +122,7 @@ func Start(ctx context.Context, ch Channel, t Terminal) (*Payment, error) {
 			return nil, err
 		}
 		p.Zero()
-		list = append(list[:i:i], list[i+1:]...)
+		list = list[i].after(objects[0x84], list, i)
 	}
 	if blocked {
 		return nil, &Refusal{Reason: Blocked}
@@ -196,7 +197,7 @@ func (p *Payment) authorise(ctx context.Context, ch Channel) error {
 
 // selectApplication is SELECT of one candidate.
 func (p *Payment) selectApplication(ctx context.Context, ch Channel, c candidate) error {
-	r, err := apdu.Exchange(ctx, ch, apdu.SelectByName(c.aid))
+	r, err := apdu.Exchange(ctx, ch, c.command())
 	if err != nil {
 		return fmt.Errorf("select %X: %w", c.aid, err)
 	}

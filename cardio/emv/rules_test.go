@@ -220,6 +220,37 @@ func TestLongerName(t *testing.T) {
 	}
 }
 
+// TestNextOccurrence: a card without a directory has two applications whose names
+// begin like one of ours. The first does not serve; the second is selected next.
+func TestNextOccurrence(t *testing.T) {
+	names := []string{debit + "01", debit + "02"}
+	at, selected := -1, []string{}
+	card := program(func(cmd []byte) []byte {
+		switch {
+		case cmd[1] == 0xA4 && hexOf(cmd[5:5+cmd[4]]) == debit && (cmd[3] == 0x00 || cmd[3] == 0x02 && at >= 0):
+			if at++; cmd[3] == 0x00 {
+				at = 0
+			}
+			if at >= len(names) {
+				return notFound
+			}
+			selected = append(selected, names[at])
+			return append(object(t, 0x6F, object(t, 0x84, unhex(t, names[at])), object(t, 0xA5, unhex(t, "50 01 44 8C03 9F0206"))), ok...)
+		case cmd[1] == 0xA8 && at == 1:
+			return append(object(t, 0x77, unhex(t, "82021000"), unhex(t, track2)), ok...)
+		case cmd[1] == 0xA8:
+			return []byte{0x69, 0x85}
+		case cmd[1] == 0xAE:
+			return unhex(t, "8012 80 0001 1122334455667788 07010103A00000 9000")
+		}
+		return notFound
+	})
+	p, err := Start(context.Background(), card, now)
+	if err != nil || !slices.Equal(selected, names) || hexOf(p.terminal[0x84]) != names[1] {
+		t.Errorf("%v, %v", selected, err)
+	}
+}
+
 // TestTrustedTables: keys of real cards are there without the test keys, test
 // keys only when they are asked for; every checksum was compared when they were
 // loaded.
