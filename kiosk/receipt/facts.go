@@ -104,6 +104,29 @@ func Collect(j Journal, sale entry.SaleID, upTo uint64) (Facts, error) {
 	return f, nil
 }
 
+// LastWritten is the newest sale that ended on a card, of the last thousand
+// entries or so, and the entry that says so; "" if there is none.
+func LastWritten(j Journal, upTo uint64) (entry.SaleID, uint64, error) {
+	const pages = 4
+	for page, end := 0, upTo; page < pages && end > 0; page++ {
+		from := end - min(end, pageEntries) + 1
+		entries, err := read(j, from, end)
+		if err != nil {
+			return "", 0, err
+		}
+		for i := len(entries) - 1; i >= 0; i-- {
+			switch b := entries[i].body.(type) {
+			case entry.WriteDone:
+				return b.Sale, from + uint64(i), nil
+			case entry.WriteProven:
+				return b.Sale, from + uint64(i), nil
+			}
+		}
+		end = from - 1
+	}
+	return "", 0, nil
+}
+
 type seen struct {
 	body entry.Body
 	at   time.Time

@@ -41,6 +41,7 @@ type printing struct {
 	log     *slog.Logger
 	wishes  chan wish
 	done    chan struct{}
+	before  uint64 // the last entry of the lives before this one
 
 	mu    sync.Mutex
 	last  wish // the newest that was taken from a screen
@@ -68,6 +69,7 @@ func newPrinting(cfg config.Config, j *journal, site func() receipt.Site, now fu
 		journal: j, tail: j.Tail, site: site, ascii: cfg.Printer.Charset == "ascii", now: now, tell: tell, log: log,
 		wishes: make(chan wish, wishesMost), done: make(chan struct{}), codes: map[slipKey]string{}, book: openSlipBook(cfg.Data, log),
 	}
+	p.before, _ = p.tail()
 	if cfg.Printer.Port != "" {
 		p.printer = device.NewPrinter(device.PrinterConfig{
 			Port: cfg.Printer.Port, Baud: cfg.Printer.Baud, Mode: cfg.Printer.Mode, Logger: log,
@@ -80,6 +82,7 @@ func newPrinting(cfg config.Config, j *journal, site func() receipt.Site, now fu
 
 func (p *printing) run(ctx context.Context) {
 	defer close(p.done)
+	p.missed()
 	for {
 		select {
 		case <-ctx.Done():
@@ -93,6 +96,25 @@ func (p *printing) run(ctx context.Context) {
 				p.tell()
 			}
 		}
+	}
+}
+
+// missed finds the slip that a power cut has kept from being printed after the
+// card was written: staff can print it. What is unfinished comes back to the
+// screen, and its slip with it.
+func (p *printing) missed() {
+	sale, at, err := receipt.LastWritten(p.journal, p.before)
+	if err != nil {
+		p.log.Warn("the last slip is not known", "err", err)
+	}
+	if sale == "" {
+		return
+	}
+	key := slipKey{sale, receipt.Done}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.book.begin(printed{Sale: sale, Ending: receipt.Done, UpTo: at, AtMS: p.now().UnixMilli()}) {
+		p.book.end(key, ui.SlipNone)
 	}
 }
 

@@ -108,6 +108,7 @@ func newPress(t *testing.T, dir string, j *entries, tray *paperTray) *press {
 		log: slog.New(slog.DiscardHandler), wishes: make(chan wish, wishesMost), done: make(chan struct{}), codes: map[slipKey]string{},
 		book: openSlipBook(dir, slog.New(slog.DiscardHandler)),
 	}
+	p.before, _ = p.tail()
 	if tray != nil {
 		tray.book = filepath.Join(dir, slipsFile)
 		p.printer = tray
@@ -298,5 +299,27 @@ func TestBookIsBounded(t *testing.T) {
 	}
 	if b = openSlipBook(dir, slog.New(slog.DiscardHandler)); len(b.list) != 0 {
 		t.Errorf("%+v", b.list)
+	}
+}
+
+// TestCutBeforePrinting: the card was written and the power went before the slip
+// was printed. Staff can; by itself nothing comes out after the passenger left.
+func TestCutBeforePrinting(t *testing.T) {
+	j := soldEntries(t)
+	of := entry.Of{Sale: slipSale}
+	j.add(t, entry.WriteProven{Of: of, By: "tac"}, entry.ConfirmationAcknowledged{Of: of}, entry.SaleClosed{Of: of}, entry.Started{})
+	tray := &paperTray{outcome: entry.Done}
+	x := newPress(t, t.TempDir(), j, tray)
+	for end := time.Now().Add(20 * time.Second); x.lastSlip() == nil && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	}
+	x.see(topup.Idle)
+	if last := x.lastSlip(); last == nil || last.Sale != string(slipSale) || last.State != ui.SlipNone || !last.May() || tray.printed() != 0 {
+		t.Fatalf("%+v, %d slips", last, tray.printed())
+	}
+	x.wrote(entry.StaffActed{Who: "mei", Did: topup.Reprint, Sale: slipSale}, 13)
+	for end := time.Now().Add(20 * time.Second); x.lastSlip().Again != ui.SlipPrinted && time.Now().Before(end); time.Sleep(time.Millisecond) {
+	}
+	if n := tray.printed(); n != 1 {
+		t.Errorf("%d slips", n)
 	}
 }
