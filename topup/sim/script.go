@@ -136,6 +136,8 @@ func (s *script) say(a Action) {
 		s.linkFault(w.links[a.Arg], a.How)
 	case opUp:
 		s.act("network switch up")
+	case opSettle:
+		s.act("settle")
 	case opDesk:
 		if deskActs[a.Arg] == "clear" {
 			s.note("the cashier clears the screen")
@@ -169,7 +171,7 @@ func (s *script) timer(name string) {
 	switch {
 	case name == "last":
 		s.act("press ok")
-	case name == "retry", name == "again", name == "sign-on":
+	case name == "retry", name == "again", name == "sign-on", name == "settle":
 		s.note("what had no answer is tried again, by itself")
 	case strings.HasPrefix(name, "offer:"):
 		s.note("the time of the offer is over: 120 s")
@@ -257,6 +259,10 @@ func (s *script) linkFault(c topup.Command, how Fault) {
 		s.hostFault("declines 51")
 	case how == fHostDenies:
 		s.hostFault("denies 25")
+	case how == fNewKeys:
+		s.hostFault("wants keys")
+	case how == fBadMAC:
+		s.hostFault("wrong-mac 0210")
 	case how == fWrongPIN:
 		if i := s.mark; s.lines[i] == "pin 123456" {
 			s.lines[i] = "pin 654321"
