@@ -1,8 +1,10 @@
-// Package device drives the serial peripherals of a kiosk. Today that is the
-// PIN pad: a device of the VISA / VeriFone packet family on a serial line, which
-// takes the PIN in, enciphers it inside and gives out the PIN block with what
-// names its key: TDES or AES DUKPT, or a working key of the host's under the
-// pad's master key. docs/protocols/pinpad.md has the frames.
+// Package device drives the serial peripherals of a kiosk: PIN pad and receipt
+// printer.
+//
+// The PIN pad is of the VISA / VeriFone packet family. It takes the PIN in,
+// enciphers it inside and gives out the PIN block with what names its key: TDES
+// or AES DUKPT, or a working key of the host's under the pad's master key.
+// docs/protocols/pinpad.md has the frames.
 //
 // It promises: one goroutine owns the port; every wait has a deadline and a
 // name in [Config]; a pad that is absent, silent, unplugged or exchanged is said
@@ -15,11 +17,16 @@
 // was seen before is dropped. It never logs what a frame carries: log lines have
 // ids, lengths and outcomes only. A block is in one [pin.Sealed] and nowhere else.
 //
+// The printer speaks ESC/POS ([Printer], docs/protocols/printer.md). A slip is
+// sent at most once; it is done when the printer says that it is on paper, not
+// done when nothing of it was sent, and unknown otherwise.
+//
 // Nothing of it survives a crash, and nothing needs to: on each connect the pad
 // is told to drop whatever entry an earlier life has left in it.
 //
 // frame.go is the packet format, message.go and answer.go what the packets say,
 // serialport.go the port, link.go the rules of ACK, NAK and EOT, pinpad.go the
 // owner, job.go a piece of its work, entry.go one PIN entry, mac.go one MAC,
-// identity.go who the pad is.
+// identity.go who the pad is. printer.go is the printer's owner, printerlink.go
+// what it says and is asked, printerjob.go one slip.
 package device

@@ -49,10 +49,12 @@ func (l *Lab) Printing(to string) error {
 	return nil
 }
 
+const benchSlips = 8 // newest slips that the bench shows
+
 func (b bench) benchPrinter() *ui.BenchPrinter {
 	s := b.printer.Snapshot()
 	out := &ui.BenchPrinter{Port: b.printer.Path(), Plugged: s.Plugged, PaperLow: s.PaperLow, PaperOut: s.PaperOut, Open: s.Cover, Jam: s.Jam, Lines: s.Lines}
-	for _, slip := range s.Slips {
+	for _, slip := range s.Slips[:min(len(s.Slips), benchSlips)] {
 		out.Slips = append(out.Slips, ui.BenchSlip{Number: slip.Number, At: slip.At, Text: slip.Text})
 	}
 	return out
