@@ -171,15 +171,22 @@ func (l *Lab) insertBank(c *bankCard) (int, error) {
 		if err := l.vacant("bank"); err != nil {
 			return 0, err
 		}
-		if err := slot.Insert(c.Bank); err != nil {
-			return 0, err
-		}
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	c.inField = true
+	c.inField = true // before the kiosk can tear it
 	c.presented++
-	return c.presented, nil
+	mine := c.presented
+	l.mu.Unlock()
+	if again {
+		return mine, nil
+	}
+	if err := slot.Insert(c.Bank); err != nil {
+		l.mu.Lock()
+		c.inField = false
+		l.mu.Unlock()
+		return 0, err
+	}
+	return mine, nil
 }
 
 // withdrawBank takes a bank card away, if it has not been presented again since.
