@@ -114,14 +114,16 @@ func demoCards(ctx context.Context, world *lab.Lab) error {
 		}
 	}
 	banks := []struct {
-		name, pan, pin string
-		funds          money.Fen
+		name, pin string
+		funds     money.Fen
+		o         virtual.BankOptions
 	}{
-		{"blue", "6225880000000001", "123456", 100000},
-		{"poor", "6225880000000019", "123456", 1000},
+		{"blue", "123456", 100000, virtual.BankOptions{PAN: "6225880000000001"}},
+		{"chip", "123456", 100000, virtual.BankOptions{PAN: "6225880000000027", Credit: true, Contact: true}},
+		{"poor", "123456", 1000, virtual.BankOptions{PAN: "6225880000000019"}},
 	}
 	for _, b := range banks {
-		if err := world.AddBank(ctx, b.name, b.pin, b.funds, virtual.BankOptions{PAN: b.pan}, false); err != nil {
+		if err := world.AddBank(ctx, b.name, b.pin, b.funds, b.o, false); err != nil {
 			return err
 		}
 	}

@@ -68,9 +68,22 @@ func (l *Lab) PutBank(ctx context.Context, name string, a Account, o virtual.Ban
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.banks[name] = &bankCard{Bank: b, name: name, pin: a.PIN, contact: o.Contact}
+	l.banks[name] = &bankCard{Bank: b, name: name, pin: a.PIN, note: noteOf(a, o), contact: o.Contact}
 	l.order = append(l.order, name)
 	return nil
+}
+
+// noteOf is what the bench says of a bank card.
+func noteOf(a Account, o virtual.BankOptions) string {
+	switch {
+	case o.Expired:
+		return "expired"
+	case o.Blocked || a.Blocked:
+		return "blocked"
+	case o.Contact:
+		return "contact"
+	}
+	return ""
 }
 
 func (l *Lab) bank(name string) (*bankCard, error) {
