@@ -24,18 +24,22 @@ import (
 //     journal has never heard of: its money goes back if the lost entries had
 //     said so, else it is a rewrite of the host;
 //   - says what it knows of each sale that the kiosk has open.
+//
+// The first two happen once for an epoch: by the time that a repeated query
+// arrives the kiosk may have had its answer, and sell again.
 func (h *Host) Restored(ctx context.Context, tx *sql.Tx, q fleetmsg.RestoreQuery, known func(entry.SaleID) (fleetside.Known, error)) (entry.RestoreConfirmed, error) {
 	answer := entry.RestoreConfirmed{HostAtMS: h.Now().UnixMilli(), Sales: []entry.HostFact{}}
 	merchant, id, ok := strings.Cut(q.Terminal, "/")
 	if !ok {
 		return answer, fmt.Errorf("host: %q is no merchant and terminal", q.Terminal)
 	}
-	var err error
-	if answer.LastSTAN, err = h.newBatch(ctx, tx, merchant, id, q.Epoch); err != nil {
-		return answer, err
+	err := tx.QueryRowContext(ctx, `SELECT last_stan, taken FROM restores WHERE merchant = ? AND terminal = ? AND epoch = ?`,
+		merchant, id, []byte(q.Epoch)).Scan(&answer.LastSTAN, &answer.Taken)
+	if errors.Is(err, sql.ErrNoRows) {
+		answer.LastSTAN, answer.Taken, err = h.begin(ctx, tx, merchant, id, q, known)
 	}
-	if answer.Taken, err = h.takeForgotten(ctx, tx, q, known); err != nil {
-		return answer, err
+	if err != nil {
+		return answer, fmt.Errorf("restore: %w", err)
 	}
 	for _, sale := range q.Open {
 		j, err := known(sale)
@@ -52,23 +56,22 @@ func (h *Host) Restored(ctx context.Context, tx *sql.Tx, q fleetmsg.RestoreQuery
 	return answer, nil
 }
 
-// newBatch ends the open batch once for an epoch, and gives the highest STAN
-// that was seen in it.
-func (h *Host) newBatch(ctx context.Context, tx *sql.Tx, merchant, terminal string, epoch entry.Hex) (last uint32, err error) {
-	err = tx.QueryRowContext(ctx, `SELECT last_stan FROM restores WHERE merchant = ? AND terminal = ? AND epoch = ?`, merchant, terminal, []byte(epoch)).Scan(&last)
-	if !errors.Is(err, sql.ErrNoRows) {
-		return last, err
-	}
+// begin ends the open batch and takes what was forgotten, once for an epoch. It
+// gives the highest STAN that was seen in the batch, and how many were taken.
+func (h *Host) begin(ctx context.Context, tx *sql.Tx, merchant, terminal string, q fleetmsg.RestoreQuery, known func(entry.SaleID) (fleetside.Known, error)) (last, taken uint32, err error) {
 	err = tx.QueryRowContext(ctx, `SELECT last_stan FROM terminals WHERE merchant = ? AND terminal = ?`, merchant, terminal).Scan(&last)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return 0, fmt.Errorf("terminal: %w", err)
+		return 0, 0, fmt.Errorf("terminal: %w", err)
 	}
 	if err := h.nextBatch(ctx, tx, merchant, terminal); err != nil && !errors.Is(err, ErrNoTerminal) {
-		return 0, err
+		return 0, 0, err
 	}
-	_, err = tx.ExecContext(ctx, `INSERT INTO restores (merchant, terminal, epoch, last_stan, at_ms) VALUES (?,?,?,?,?)`,
-		merchant, terminal, []byte(epoch), last, h.Now().UnixMilli())
-	return last, err
+	if taken, err = h.takeForgotten(ctx, tx, q, known); err != nil {
+		return 0, 0, err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO restores (merchant, terminal, epoch, last_stan, taken, at_ms) VALUES (?,?,?,?,?,?)`,
+		merchant, terminal, []byte(q.Epoch), last, taken, h.Now().UnixMilli())
+	return last, taken, err
 }
 
 // takeForgotten owns what the kiosk has forgotten, and says how many those are.

@@ -117,6 +117,37 @@ func TestWhatARestoredKioskIsTold(t *testing.T) {
 	}
 }
 
+// TestAQueryThatComesLate: a repeated query of the same restore arrives when the
+// kiosk has had its answer and sells again. What is paid since is the kiosk's, and
+// so is what it was given since.
+func TestAQueryThatComesLate(t *testing.T) {
+	w := newWorld(t, nil)
+	w.pay(w.payment(saleID(1), 10_00, testPIN), "00") // lost with the journal
+	first := w.restored(epochOne, nil)
+	if first.Taken != 1 || w.rewrite(saleID(1)) == nil {
+		t.Fatalf("%+v", first)
+	}
+	w.signOn()
+	w.pay(w.payment(saleID(2), 10_00, testPIN), "00")
+	w.authorise(saleID(1), attempt(testNumber, 2, 1000, 10_00, 1), "00")
+	if r := w.rewrite(saleID(1)); r.Holder == "" {
+		t.Fatal("the rewrite is not the kiosk's")
+	}
+	again := w.restored(epochOne, nil)
+	if again.Taken != first.Taken || again.LastSTAN != first.LastSTAN {
+		t.Errorf("%+v, and before %+v", again, first)
+	}
+	if r := w.rewrite(saleID(2)); r != nil {
+		t.Errorf("the host has taken what the kiosk is selling: %+v", r)
+	}
+	if r := w.rewrite(saleID(1)); r.Holder == "" {
+		t.Error("the rewrite that the kiosk writes was taken from it")
+	}
+	if second := w.restored(entry.Hex("epoch-number-002"), nil); second.Taken != 1 || w.rewrite(saleID(1)).Holder != "" {
+		t.Errorf("another restore: %+v", second)
+	}
+}
+
 // TestARestoreEndsTheBatch: what the kiosk asked for before is not approved any
 // more, a repeat of the question changes nothing, and another restore ends the
 // next batch.
