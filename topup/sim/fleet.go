@@ -215,7 +215,22 @@ func (w *World) onConfirmRestore(c topup.ConfirmRestore, how Fault) {
 	w.ship()
 	h := &w.host
 	t := &h.terminals[w.index]
-	e := topup.RestoreAnswered{OK: true, Facts: entry.RestoreConfirmed{LastSTAN: t.lastSTAN}}
+	if epoch := string(w.disk.Epoch); t.restored != epoch { // a query that comes again takes nothing
+		t.restored, t.told = epoch, w.beginAnew(c, t)
+	}
+	e := topup.RestoreAnswered{OK: true, Facts: t.told}
+	e.Facts.Sales = nil
+	for _, id := range c.Open {
+		e.Facts.Sales = append(e.Facts.Sales, h.fact(id))
+	}
+	w.answered(e, nothing, how)
+	w.maxSTAN = e.Facts.LastSTAN
+}
+
+// beginAnew ends the batch of a terminal whose journal was restored, and takes
+// what the journal has forgotten.
+func (w *World) beginAnew(c topup.ConfirmRestore, t *terminal) entry.RestoreConfirmed {
+	h, facts := &w.host, entry.RestoreConfirmed{LastSTAN: t.lastSTAN}
 	t.next()
 	t.lastSTAN, t.blurred = 0, true
 	for i := range h.rewrites { // what it was working on is the host's again
@@ -225,9 +240,6 @@ func (w *World) onConfirmRestore(c topup.ConfirmRestore, how Fault) {
 				r.Attempt = f.Load
 			}
 		}
-	}
-	for _, id := range c.Open {
-		e.Facts.Sales = append(e.Facts.Sales, h.fact(id))
 	}
 	for _, p := range h.payments {
 		if p.reversed || p.key.kiosk != w.index || slices.Contains(c.Open, p.sale) || slices.Contains(h.confirmed, p.sale) ||
@@ -240,10 +252,9 @@ func (w *World) onConfirmRestore(c topup.ConfirmRestore, how Fault) {
 			r.Attempt = f.Load
 		}
 		h.rewrites = append(h.rewrites, r)
-		e.Facts.Taken++
+		facts.Taken++
 	}
-	w.answered(e, nothing, how)
-	w.maxSTAN = e.Facts.LastSTAN
+	return facts
 }
 
 // fact is what the ledgers say of a sale. Of its authorisations only the newest

@@ -27,6 +27,8 @@ type terminal struct {
 	top             uint32      // the highest STAN ever
 	batches         []hostBatch // the open one last
 	blurred         bool        // a journal was restored: the kiosk counts what it has not forgotten
+	restored        string      // the last epoch that asked after a restore, and what it was told
+	told            entry.RestoreConfirmed
 }
 
 type key struct {
