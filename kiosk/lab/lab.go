@@ -330,6 +330,9 @@ func (l *Lab) Side() *fleetside.Side {
 // Pad is the virtual PIN pad.
 func (l *Lab) Pad() *virtualpad.Pad { return l.pad }
 
+// Linked says whether the network to the payment host is there.
+func (l *Lab) Linked() bool { return l.toSwitch.up() }
+
 // Network pulls cables or puts them back: "both", "switch" or "fleet".
 func (l *Lab) Network(link string, up bool) error {
 	switch link {

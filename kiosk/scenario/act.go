@@ -87,9 +87,23 @@ func (r *runner) choose(ctx context.Context, l Line) error {
 	if err != nil {
 		return err
 	}
+	began := time.Now()
 	return r.input(ctx, ui.DoChoose, strconv.FormatInt(int64(amount), 10),
-		func(c topup.Console) bool { return c.Phase == topup.Choosing },
+		func(c topup.Console) bool {
+			return c.Phase == topup.Choosing && (r.offered() || time.Since(began) > offerWait)
+		},
 		func(_, now topup.Console) bool { return now.Phase != topup.Choosing || now.Notice != "" })
+}
+
+// offerWait is how long somebody waits for amounts that are not offered while
+// the kiosk finds its host again. After that the press is refused, as it should be.
+const offerWait = 3 * time.Second
+
+// offered says whether an amount can be pressed. With the network down nobody
+// waits: it will not be.
+func (r *runner) offered() bool {
+	_, state, err := r.state()
+	return err == nil && (state.NoPayment() == "" || !r.lab.Linked())
 }
 
 func (r *runner) press(ctx context.Context, l Line) error {
