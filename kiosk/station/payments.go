@@ -43,8 +43,12 @@ func entryMode(card *emv.Payment) string {
 }
 
 func (h *hosts) refund(ctx context.Context, s topup.Sale, repeat bool) (string, error) {
+	amount := s.Amount
+	if s.Paid > 0 { // what was approved, where that is another amount
+		amount = s.Paid
+	}
 	a, err := h.links.payments.Refund(ctx, switchlink.Refund{
-		STAN: s.RefundSTAN, Batch: s.RefundBatch, OrigSTAN: s.PaySTAN, OrigBatch: s.PayBatch, Sale: s.ID, Amount: s.Amount, RRN: s.RRN, Repeat: repeat,
+		STAN: s.RefundSTAN, Batch: s.RefundBatch, OrigSTAN: s.PaySTAN, OrigBatch: s.PayBatch, Sale: s.ID, Amount: amount, RRN: s.RRN, Repeat: repeat,
 	})
 	return a.Code, err
 }
