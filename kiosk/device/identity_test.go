@@ -85,12 +85,13 @@ func TestAnotherPad(t *testing.T) {
 	if r.pad.Snapshot().Waiting {
 		t.Error("the stranger takes a PIN")
 	}
-	alarm := false
-	for len(told) > 0 {
-		alarm = alarm || strings.Contains(<-told, "another PIN pad")
-	}
-	if !alarm {
-		t.Error("OnState was not told")
+	for deadline, alarm := time.After(time.Minute), false; !alarm; { // it is told from a goroutine of its own
+		select {
+		case what := <-told:
+			alarm = strings.Contains(what, "another PIN pad")
+		case <-deadline:
+			t.Fatal("OnState was not told")
+		}
 	}
 	swap(virtualpad.Config{Serial: "BUKAVIRTUAL00001"}) // the right one comes back
 	r.waitState(true)

@@ -210,9 +210,13 @@ func TestWhatAJournalForgot(t *testing.T) {
 			t.Errorf("the attempt of %+v", r.Attempt)
 		}
 	}
-	if w.restored(epochOne, known).Taken != 0 {
-		t.Error("taken twice")
+	if again := w.restored(epochOne, known); again.Taken != got.Taken || again.LastSTAN != got.LastSTAN {
+		t.Errorf("the same query: %+v, and before %+v", again, got)
 	}
+	if _, list, err := w.host.OpenRewrites(w.ctx()); err != nil || len(list) != 2 {
+		t.Errorf("taken twice: %+v, %v", list, err)
+	}
+	w.charged(70_00)
 }
 
 // TestARewriteInDoubtIsWrittenOnce: while the end of a forgotten write is
