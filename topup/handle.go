@@ -12,8 +12,7 @@ func (st *step) handle(ev Event) {
 		st.started(e)
 	case SignedOn:
 		st.signedOn(e)
-	case SignOnFailed: // the host may have taken it, and work under other keys now
-		st.Live.SignedOn, st.touched = false, true
+	case SignOnFailed:
 		st.timer(timerSignOn, 2_000)
 	case RestoreAnswered:
 		st.restoreAnswered(e)

@@ -210,7 +210,12 @@ func (l *Lab) Conserved(ctx context.Context, credited money.Fen) error {
 	l.mu.Lock()
 	banks, purses := l.banks, l.purses
 	l.mu.Unlock()
+	accounts := map[string]bool{} // two cards may be of one account
 	for _, b := range banks {
+		if accounts[b.PAN()] {
+			continue
+		}
+		accounts[b.PAN()] = true
 		d, err := h.NetDebits(ctx, b.PAN())
 		if err != nil {
 			return err

@@ -119,6 +119,7 @@ func (h *hosts) signOn(ctx context.Context, c topup.SignOn) {
 		if r, err = client.SignOn(ctx, c.STAN); err != nil || !switchlink.Approved(r.Code) {
 			h.log.Warn("sign-on failed", "payments", client == h.links.payments, "code", r.Code, "err", err)
 			h.post(topup.SignOnFailed{})
+			h.post(topup.SignOnAsked{}) // the host may have taken it, and work under other keys now
 			return
 		}
 	}
