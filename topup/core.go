@@ -69,6 +69,7 @@ func (c *Core) Step(s State, ev Event) Result {
 	st := &step{core: c, State: s}
 	st.Live = s.Live.Clone()
 	st.handle(ev)
+	st.holdEnds()
 	if !st.Durable.Unconfirmed {
 		st.returnRemote()
 		st.settlement()

@@ -184,6 +184,16 @@ func (st *step) hold(c *Console) {
 // offer starts the time that an offer stands.
 func (st *step) offer(s Sale) { st.timer(timerOffer+string(s.ID), st.core.Rules.OfferMS) }
 
+// holdEnds: nobody holds a card for ever. An offer that was taken up again after
+// its time gets a time of its own; else its batch would never be settled.
+func (st *step) holdEnds() {
+	c := &st.Live.Front
+	s, ok := st.Durable.Sales[c.Sale]
+	if _, runs := st.Live.Timers[timerOffer+string(s.ID)]; ok && c.Phase == Holding && s.Offered() && !runs {
+		st.offer(s)
+	}
+}
+
 // withdraw gives the money back; the entry is durable before the reversal.
 func (st *step) withdraw(c *Console, why, reason string) {
 	id := c.Sale
