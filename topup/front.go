@@ -40,6 +40,7 @@ func (st *step) cardGone(e CardGone) {
 	c.Session = 0
 	st.touched = true
 	if c.Place == Desk && !c.Active() && c.Phase != Reading {
+		st.flush() // a proof that it has shown, and that nobody has acted on, goes to the authority
 		c.Card = nil
 		if c.Phase == Idle {
 			c.Sale = ""
@@ -75,7 +76,6 @@ func (st *step) cardRead(e CardRead) {
 		st.keep(s, facts)
 		if c.Place == Desk {
 			c.Phase, c.Sale = Idle, s.ID
-			st.flush() // a proof that it has just shown goes to the authority
 			return
 		}
 		c.Sale, c.Amount, c.Later = s.ID, s.Amount, true
