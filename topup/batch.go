@@ -111,9 +111,14 @@ func (d *Durable) tally(body entry.Body, was, now Sale) error {
 	return nil
 }
 
-// count adds an amount to a batch, or takes it out again if it is negative.
+// count adds an amount to a batch, or takes it out again if it is negative. Of a
+// batch that is settled nothing is counted any more: what is heard of it then,
+// after a restore, can take nothing out of totals that are gone.
 func (d *Durable) count(body entry.Body, batch uint32, amount money.Fen, credit bool) error {
 	if amount == 0 || batch == 0 {
+		return nil
+	}
+	if _, open := d.Batches[batch]; !open && (amount < 0 || batch == d.LastSettled) {
 		return nil
 	}
 	b := d.batch(batch)
