@@ -118,6 +118,9 @@ func (d *Durable) mayFollow(body entry.Body, s Sale) error {
 		if d.frozen(b.Batch) {
 			return unlawful(body, "the totals of batch %d are announced", b.Batch)
 		}
+		if s.OweRefund && !d.over(s.RefundBatch) {
+			return unlawful(body, "it is asked for under STAN %d of batch %d already", s.RefundSTAN, s.RefundBatch)
+		}
 	case entry.ReversalAcknowledged:
 		if _, ok := d.Batches[s.PayBatch]; b.ExpectAbsent && !ok { // law 4: nothing would ever say so
 			return unlawful(body, "batch %d is settled and cannot agree", s.PayBatch)
@@ -129,7 +132,7 @@ func (d *Durable) mayFollow(body entry.Body, s Sale) error {
 // afterDecision says that an entry ends what a decided sale still owes.
 func afterDecision(body entry.Body) bool {
 	switch body.(type) {
-	case entry.RefundAcknowledged, entry.ReversalConflict, entry.VoidAcknowledged, entry.SaleClosed:
+	case entry.RefundRequested, entry.RefundAcknowledged, entry.ReversalPendingLong, entry.ReversalConflict, entry.VoidAcknowledged, entry.SaleClosed:
 		return true
 	}
 	return false
@@ -342,13 +345,13 @@ func (s *Sale) applyAcknowledged(body entry.Body) error {
 		}
 		s.OweReversal, s.Long, s.Pay, s.ExpectAbsent, s.Paid = false, false, PayReversed, b.ExpectAbsent, 0
 	case entry.ReversalPendingLong:
-		if !s.OweReversal || s.Long {
-			return unlawful(b, "no reversal is owed that people do not know of")
+		if !s.owesBack() || s.Long {
+			return unlawful(b, "no reversal or refund is owed that people do not know of")
 		}
 		s.Long = true
 	case entry.ReversalConflict:
-		if !s.OweReversal && !s.OweRefund {
-			return unlawful(b, "no reversal is owed")
+		if !s.owesBack() {
+			return unlawful(b, "no reversal or refund is owed")
 		}
 		s.OweReversal, s.Long, s.OweRefund, s.Decided, s.Conflict = false, false, false, false, true // a refund that was decided and refused is open again
 	case entry.ConfirmationAcknowledged:
@@ -366,7 +369,7 @@ func (s *Sale) applyAcknowledged(body entry.Body) error {
 		if !s.OweRefund {
 			return unlawful(b, "nothing is to be refunded")
 		}
-		s.Pay, s.OweRefund, s.PaidBack = PayReversed, false, s.Paid
+		s.Pay, s.OweRefund, s.Long, s.PaidBack = PayReversed, false, false, s.Paid
 	default:
 		return unlawful(body, "not an entry about a sale")
 	}

@@ -26,6 +26,7 @@ type Batch struct {
 	Phase  BatchPhase   `cbor:"3,keyasint"`
 	STAN   uint32       `cbor:"4,keyasint,omitempty"` // of the settlement
 	Totals entry.Totals `cbor:"5,keyasint"`
+	Doubt  bool         `cbor:"6,keyasint,omitempty"` // the host contradicted a payment that is counted
 }
 
 // LateAnswer names an answer that was recorded as late.
@@ -49,6 +50,12 @@ func (d Durable) sellsIn(batch uint32) bool {
 // Reversible says whether a payment of this batch can still be reversed.
 func (d Durable) Reversible(batch uint32) bool {
 	return batch == d.Batch && !d.frozen(batch) && (batch != d.LastSettled || batch == 0)
+}
+
+// over says that a batch is settled.
+func (d Durable) over(batch uint32) bool {
+	_, known := d.Batches[batch]
+	return !known && (batch != d.Batch || batch == d.LastSettled)
 }
 
 // frozen says that a batch's totals are announced.
@@ -97,6 +104,10 @@ func (d *Durable) signedOn(b entry.SignedOn) {
 
 // tally makes the totals follow what an entry has changed about a sale.
 func (d *Durable) tally(body entry.Body, was, now Sale) error {
+	if b, open := d.Batches[now.PayBatch]; open && now.Conflict && !was.Conflict && now.Paid > 0 && !now.Remote {
+		b.Doubt = true
+		d.put(b)
+	}
 	if was.Paid != now.Paid || was.PayBatch != now.PayBatch {
 		if err := d.count(body, was.PayBatch, -was.Paid, false); err != nil {
 			return err
@@ -170,11 +181,11 @@ func (d *Durable) announced(b entry.SettlementStarted) error {
 }
 
 // movesIn says that what a batch counts of this sale may still change. A
-// reversal that people know of no longer counts: the settlement says how it
-// ended.
+// reversal or refund that people know of no longer counts: the settlement says
+// how it ended.
 func (s Sale) movesIn(batch uint32) bool {
 	return s.PayBatch == batch && !s.Remote && (s.Pay == PayStarted || s.OweReversal && !s.Long) ||
-		s.RefundBatch == batch && s.OweRefund
+		s.RefundBatch == batch && s.OweRefund && !s.Long
 }
 
 // settled: the batch is over, and what was left to it to say is said (DESIGN
@@ -183,8 +194,15 @@ func (d *Durable) settled(b entry.BatchSettled) error {
 	if !d.frozen(b.Batch) || d.Unconfirmed {
 		return unlawful(b, "batch %d has no settlement under way", b.Batch)
 	}
-	sure := b.Uploaded || !d.owesLong(b.Batch)
+	sure := b.Uploaded || !d.doubtful(b.Batch)
 	for id, s := range d.Sales {
+		if s.OweRefund && s.RefundBatch == b.Batch && slices.ContainsFunc(b.Differs, func(f entry.Difference) bool {
+			return f.Sale == id && f.Host < 0
+		}) { // it has arrived, and its answer has not
+			s.Pay, s.OweRefund, s.Long, s.PaidBack = PayReversed, false, false, s.Paid
+			d.Sales[id] = s
+			continue
+		}
 		if s.PayBatch != b.Batch || s.Remote || s.HandedOver || s.Decided || !s.ExpectAbsent && !s.OweReversal {
 			continue
 		}
@@ -206,11 +224,15 @@ func (d *Durable) settled(b entry.BatchSettled) error {
 	return nil
 }
 
-// owesLong says that a batch is settled with a reversal whose end is not known.
-// Then equal sums are no proof: another payment may make up for it.
-func (d *Durable) owesLong(batch uint32) bool {
+// doubtful says that a batch held a payment of which nobody knows whether it
+// stands: its reversal has no end, or the host contradicted it. Then equal sums
+// are no proof: another payment may make up for it.
+func (d *Durable) doubtful(batch uint32) bool {
+	if d.Batches[batch].Doubt {
+		return true
+	}
 	for _, s := range d.Sales {
-		if s.OweReversal && s.PayBatch == batch && !s.Remote {
+		if s.PayBatch == batch && !s.Remote && s.OweReversal {
 			return true
 		}
 	}

@@ -186,6 +186,9 @@ func (s Sale) Held() (entry.Proof, bool) {
 	return entry.Proof{}, false
 }
 
+// owesBack says that money is owed back: by a reversal or by a refund.
+func (s Sale) owesBack() bool { return s.OweReversal || s.OweRefund }
+
 // Finished says that nothing is open and nothing is owed: the sale may close.
 func (s Sale) Finished() bool {
 	if s.OweReversal || s.OweConfirm || len(s.OweVoids) > 0 {

@@ -18,6 +18,7 @@ func (st *step) flush() {
 	if st.Durable.Unconfirmed {
 		return
 	}
+	st.refundAnew()
 	var queue [len(kinds)]turn
 	checking := false
 	for d := range st.Live.Sending {
@@ -58,9 +59,25 @@ func (t *turn) offer(s Sale, d, inVain Duty) {
 	t.passed = t.passed || d == inVain
 }
 
-// settlesIt says that a settlement under way will say how a reversal ended.
+// settlesIt says that a settlement under way will say how this ended, or one that
+// is over has: what the batch counts no longer changes.
 func (st *step) settlesIt(s Sale, d Duty) bool {
-	return d.Kind == Reversal && st.Durable.frozen(s.PayBatch)
+	return d.Kind == Reversal && st.Durable.frozen(s.PayBatch) ||
+		d.Kind == Refund && (st.Durable.frozen(s.RefundBatch) || st.Durable.over(s.RefundBatch))
+}
+
+// refundAnew asks for refunds again, in the batch that is open now, that were in
+// vain until their own was settled. The host gives a payment back once, whatever
+// it is asked under.
+func (st *step) refundAnew() {
+	if !st.Durable.Sells() || !st.Live.SignedOn {
+		return
+	}
+	for _, s := range st.Durable.InOrder() {
+		if s.OweRefund && st.Durable.over(s.RefundBatch) {
+			st.record(entry.RefundRequested{Of: entry.Of{Sale: s.ID}, STAN: st.stan(), Batch: st.Durable.Batch, Who: "settlement"})
+		}
+	}
 }
 
 // Reasons of a reversal (DE39).
@@ -78,25 +95,25 @@ func (st *step) send(s Sale, d Duty) {
 	case s.Pay == PayUnknown:
 		why = noAnswer
 	}
-	if d.Kind == Reversal {
+	if d.Kind == Reversal || d.Kind == Refund {
 		st.patience(s)
 	}
 	st.Live.Sending[d] = true
 	st.do(Send{Duty: d, Sale: s, Repeat: st.Live.Tries[d] > 0, Why: why})
 }
 
-// patience starts the time after which people know that a reversal is owed, and
-// payments no longer wait for it (law 10).
+// patience starts the time after which people know that money is still owed back,
+// and neither payments nor a settlement wait for it any more (law 10).
 func (st *step) patience(s Sale) {
 	name := timerPatience + string(s.ID)
-	if _, runs := st.Live.Timers[name]; !runs && s.OweReversal && !s.Long && st.core.Rules.PatienceMS > 0 {
+	if _, runs := st.Live.Timers[name]; !runs && s.owesBack() && !s.Long && st.core.Rules.PatienceMS > 0 {
 		st.timer(name, st.core.Rules.PatienceMS)
 	}
 }
 
-// pendingLong hands a reversal to people. It is sent on.
+// pendingLong hands a reversal or a refund to people. It is sent on.
 func (st *step) pendingLong(id entry.SaleID) {
-	if s, ok := st.Durable.Sales[id]; ok && s.OweReversal && !s.Long {
+	if s, ok := st.Durable.Sales[id]; ok && s.owesBack() && !s.Long {
 		st.record(entry.ReversalPendingLong{Of: entry.Of{Sale: id}})
 		st.waitedFor(Duty{Kind: Reversal})
 	}
@@ -134,7 +151,7 @@ func (st *step) sent(e Sent) {
 	}
 	if ended {
 		delete(st.Live.Tries, d)
-		if d.Kind == Reversal {
+		if d.Kind == Reversal || d.Kind == Refund {
 			st.timer(timerPatience+string(s.ID), 0)
 		}
 		st.flush()

@@ -31,10 +31,13 @@ func (s *Sale) applyGivenUp(body entry.Body) error {
 		}
 		s.HandedOver = true
 	case entry.RefundRequested:
-		if !s.MayRefund() || b.STAN == 0 || b.Batch == 0 { // law 4: not while a write is unknown
+		if !s.MayRefund() && !s.OweRefund || b.STAN == 0 || b.Batch == 0 { // law 4: not while a write is unknown
 			return unlawful(b, "sale %s cannot be refunded (payment %d, write %d)", s.ID, s.Pay, s.Write)
 		}
-		s.Pay, s.Conflict = PayWithdrawn, false
+		if !s.Decided { // then it is asked for again
+			s.Pay, s.Conflict = PayWithdrawn, false
+		}
+		s.Long = false
 		s.OweRefund, s.RefundSTAN, s.RefundBatch = true, b.STAN, b.Batch
 	case entry.Decided:
 		people := slices.Clone(b.People)

@@ -205,16 +205,12 @@ func (st *step) covers(facts []entry.HostFact) bool {
 	return len(seen) == len(st.Durable.Sales)
 }
 
-// skip goes on behind a STAN that the host has seen.
+// skip goes on behind a STAN that the host has seen. The numbers are a ring: one
+// that is more than half of it ahead lies behind.
 func (st *step) skip(last uint32) {
-	if last == 0 {
-		return
-	}
-	if now := (st.Live.STAN+stanMax-1)%stanMax + 1; st.Live.STAN == 0 || now < last {
-		if st.Live.STAN > 0 {
-			last -= now
-		}
-		st.Live.STAN += last
+	now := wire(st.Live.STAN)
+	if ahead := (last + stanMax - now) % stanMax; last != 0 && (now == 0 || ahead <= stanMax/2) {
+		st.Live.STAN += ahead
 	}
 	if st.Durable.STANUntil < st.Live.STAN {
 		st.reserve()

@@ -227,3 +227,44 @@ func TestTheHostAnswersAboutEverySale(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingOfASettledBatchIsCounted: what is heard after a restore of a payment
+// in a batch that is over takes nothing out of totals that are gone, and begins no
+// batch. Found by topup/sim.
+func TestNothingOfASettledBatchIsCounted(t *testing.T) {
+	d := settling(t, append(bodies(then(paid, entry.KOfferWithdrawn, entry.KReversalConflict)...),
+		closingOne, entry.SettlementStarted{Batch: 1, STAN: 9, Totals: one}, entry.BatchSettled{Batch: 1, Code: "00"}, entry.SignedOn{Batch: 2},
+		entry.EpochBegun{Epoch: oldEpoch, Kiosk: "K1"}, entry.Restored{Epoch: newEpoch, Was: oldEpoch, LastSeq: 9, Why: "test", Lost: true},
+		entry.RestoreConfirmed{Sales: []entry.HostFact{{Sale: testSale, Returned: true}}})...)
+	if s := d.Sales[testSale]; s.Paid != 0 {
+		t.Errorf("%+v", s)
+	}
+	for _, b := range d.Unsettled() {
+		if b.Number == 1 || b.Totals != (entry.Totals{}) {
+			t.Errorf("%+v", b)
+		}
+	}
+}
+
+// TestSTANsAreARing: a host that has seen a STAN which this journal forgot is
+// believed, over the end of the numbers too; one that is behind is not.
+func TestSTANsAreARing(t *testing.T) {
+	for name, row := range map[string]struct{ now, last, want uint32 }{
+		"nothing seen":                   {77, 0, 77},
+		"nothing counted":                {0, 500, 500},
+		"ahead":                          {77, 500, 500},
+		"behind":                         {500, 77, 500},
+		"the same":                       {500, 500, 500},
+		"the kiosk is over the end":      {1_000_019, 999_999, 1_000_019},
+		"the host is over the end":       {999_990, 5, 1_000_004},
+		"both are":                       {1_000_019, 40, 1_000_039},
+		"both are, and the kiosk's more": {1_000_019, 20, 1_000_019},
+	} {
+		state := topup.Replayed(replayed(t, nil))
+		state.Live.STAN, state.Durable.STANUntil = row.now, row.now+64
+		r := lawCore().Step(state, topup.SignedOn{Batch: 1, LastSTAN: row.last})
+		if r.Err != nil || r.State.Live.STAN != row.want || r.State.Durable.STANUntil < row.want {
+			t.Errorf("%s: %v, STAN %d of %d", name, r.Err, r.State.Live.STAN, r.State.Durable.STANUntil)
+		}
+	}
+}

@@ -474,3 +474,82 @@ func TestEqualSumsAreNoProof(t *testing.T) {
 		}
 	}
 }
+
+// TestAContradictedPaymentIsNoProof: the host contradicts a payment that the
+// kiosk counts, and denies another of the same amount. If it has the second and
+// not the first, the sums are equal and one is charged for nothing. The first
+// need not be open any more.
+func TestAContradictedPaymentIsNoProof(t *testing.T) {
+	denied := entry.Of{Sale: "TESTSALE00000002"}
+	begin := append(bodies(then(paid, entry.KOfferWithdrawn, entry.KReversalConflict)...),
+		entry.SaleOpened{Of: denied, Card: testCard}, entry.AmountChosen{Of: denied, Amount: 5000},
+		entry.PaymentStarted{Of: denied, Amount: 5000, STAN: 6, Batch: 1}, entry.PaymentUnknown{Of: denied},
+		entry.ReversalAcknowledged{Of: denied, Code: "25", ExpectAbsent: true})
+	decided := append(begin[:len(begin):len(begin)], story[entry.KDecided], entry.SaleClosed{Of: testOf})
+	for name, row := range map[string]struct {
+		journal  []entry.Body
+		uploaded bool
+	}{
+		"open": {begin, false}, "decided and closed": {decided, false}, "uploaded": {begin, true},
+	} {
+		d := settling(t, append(row.journal[:len(row.journal):len(row.journal)], closingOne, entry.SettlementStarted{Batch: 1, STAN: 9, Totals: one},
+			entry.BatchSettled{Batch: 1, Code: "00", Uploaded: row.uploaded})...)
+		if s := d.Sales[denied.Sale]; s.Conflict == row.uploaded || s.ExpectAbsent || s.Finished() != row.uploaded {
+			t.Errorf("%s: %+v", name, s)
+		}
+	}
+}
+
+// TestARefundWithoutAnEnd holds up no settlement: people know, the batch is
+// settled without it, and it is asked for again in the next one. If the host has
+// it after all, the settlement says so and it is over.
+func TestARefundWithoutAnEnd(t *testing.T) {
+	for _, decided := range []bool{false, true} {
+		last := story[entry.KRefundRequested]
+		if decided {
+			last = entry.Decided{Of: testOf, Decision: topup.Refunded, People: []string{"a", "b"}, RefundSTAN: 20, RefundBatch: 1}
+		}
+		s := newStepper(t, settling(t, append(bodies(paid...), last)...))
+		duty := s.state.Durable.Sales[testSale].Duties()[0]
+		s.step(topup.SettleAsked{Who: "schedule"})
+		s.step(topup.Sent{Duty: duty})
+		if _, ok := asked[topup.Settle](s); ok {
+			t.Fatal("settled with a refund owed that nobody knows of")
+		}
+		s.fire("patience:" + string(testSale))
+		c, ok := asked[topup.Settle](s)
+		if !ok || c.Totals != one || !s.state.Durable.Sales[testSale].Long {
+			t.Fatalf("%+v, %+v", s.commands, s.state.Durable.Sales[testSale])
+		}
+		s.fire("retry")
+		s.step(topup.Sent{Duty: duty, Answered: true, Code: "00"}) // late: the totals are announced
+		if sale := s.state.Durable.Sales[testSale]; !sale.OweRefund || sale.PaidBack != 0 {
+			t.Errorf("%+v", sale)
+		}
+		announced := s.state
+		s.step(topup.Settled{Batch: 1, Answered: true, Code: "00"})
+		s.step(topup.Uploaded{Batch: 1, Answered: true, Code: "00", Differs: []entry.Difference{{Sale: testSale, STAN: 20, Host: -5000}}})
+		if sale, open := s.state.Durable.Sales[testSale]; open {
+			t.Errorf("the host has it: %+v", sale)
+		}
+		s.state = announced
+		s.step(topup.Settled{Batch: 1, Answered: true, Code: "00", Balanced: true})
+		if _, ok := asked[topup.Send](s); ok {
+			t.Errorf("sent into a batch that is settled: %+v", s.commands)
+		}
+		s.step(topup.SignedOn{Batch: 2})
+		send, ok := asked[topup.Send](s)
+		if sale := s.state.Durable.Sales[testSale]; !ok || sale.RefundBatch != 2 || send.Duty.STAN == 20 || send.Duty.STAN != sale.RefundSTAN || sale.Long || sale.Decided != decided {
+			t.Fatalf("%+v, %+v", s.commands, sale)
+		}
+		s.step(topup.Sent{Duty: duty, Answered: true, Code: "00"}) // of the old one
+		if !s.state.Durable.Sales[testSale].OweRefund {
+			t.Error("the answer to the old request ended the new one")
+		}
+		s.step(topup.Sent{Duty: send.Duty, Answered: true, Code: "00"})
+		two := s.state.Durable.Batches[2].Totals
+		if _, open := s.state.Durable.Sales[testSale]; open || two != (entry.Totals{Credit: 5000, Credits: 1}) {
+			t.Errorf("decided %v: %+v", decided, two)
+		}
+	}
+}

@@ -215,7 +215,7 @@ func (w *World) heeds(b entry.Body) {
 // contradicted itself and everything owed was delivered.
 func (w *World) announces(b entry.SettlementStarted) {
 	for _, s := range w.disk.Sales {
-		if s.PayBatch == b.Batch && !s.Remote && (s.Pay == topup.PayStarted || s.OweReversal && !s.Long) || s.OweRefund && s.RefundBatch == b.Batch {
+		if s.PayBatch == b.Batch && !s.Remote && (s.Pay == topup.PayStarted || s.OweReversal && !s.Long) || s.OweRefund && !s.Long && s.RefundBatch == b.Batch {
 			w.fail(violation("8: totals of batch %d are announced, and sale %s has something under way or owed in it", b.Batch, s.ID))
 		}
 	}

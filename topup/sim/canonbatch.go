@@ -17,7 +17,7 @@ func (c *canon) batches() {
 	for _, b := range list {
 		ours := w.host.totals(w.index, b.Number)
 		c.int(int(b.Phase), int(b.Totals.Debit-ours.Debit), int(b.Totals.Credit-ours.Credit), int(int32(b.Totals.Debits-ours.Debits)), int(int32(b.Totals.Credits-ours.Credits)))
-		c.bool(b.Number == w.disk.Batch, b.Number == t.batch, t.over(b.Number))
+		c.bool(b.Doubt, b.Number == w.disk.Batch, b.Number == t.batch, t.over(b.Number))
 		if c.whole {
 			c.int(int(b.Totals.Debit), int(b.Totals.Debits))
 		}

@@ -302,6 +302,9 @@ func (w *World) refund(c topup.Send) string {
 		}
 		if !p.reversed {
 			p.reversed, p.refunded, p.backIn = true, true, c.Sale.RefundBatch
+			if t := &h.terminals[w.index]; t.over(p.backIn) {
+				p.backIn = t.batch
+			}
 		}
 		return "00"
 	}

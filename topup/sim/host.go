@@ -43,7 +43,7 @@ type payment struct {
 	slot     entry.Slot
 	reversed bool // by a reversal or a refund
 	refunded bool
-	backIn   uint32 // batch of the refund
+	backIn   uint32 // batch that the refund is a credit of
 }
 
 // row is one authorisation, or the void of one that never came.
