@@ -49,6 +49,12 @@ const hostWait = 30 * time.Second
 
 func newHostTown(t *testing.T, change ...func(*config.Config)) *hostTown {
 	t.Helper()
+	return newHostTownBehind(t, func(authority string) string { return authority }, change...)
+}
+
+// newHostTownBehind has something between the kiosk and the load authority.
+func newHostTownBehind(t *testing.T, between func(authority string) string, change ...func(*config.Config)) *hostTown {
+	t.Helper()
 	w := &hostTown{t: t}
 	cfg := keptConfig(t)
 	w.dir = filepath.Dir(cfg.Data)
@@ -80,7 +86,7 @@ func newHostTown(t *testing.T, change ...func(*config.Config)) *hostTown {
 	if err := os.MkdirAll(w.file("pad"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	cfg.Switch.Address, cfg.Authority.Address = w.host.SwitchAddr(), w.host.AuthorityAddr()
+	cfg.Switch.Address, cfg.Authority.Address = w.host.SwitchAddr(), between(w.host.AuthorityAddr())
 	cfg.Switch.CA, cfg.Switch.Cert, cfg.Switch.Key, cfg.Switch.Name = w.file("ca.pem"), w.file("kiosk.pem"), w.file("kiosk.key"), "switch.example"
 	cfg.Authority.CA, cfg.Authority.Cert, cfg.Authority.Key, cfg.Authority.Name = cfg.Switch.CA, cfg.Switch.Cert, cfg.Switch.Key, cfg.Switch.Name
 	cfg.Switch.Settle, cfg.BankCard.CAKeys, cfg.Purse.PINs = config.DayTime{}, "test", []string{"123456"}

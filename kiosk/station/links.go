@@ -26,10 +26,17 @@ type links struct {
 	payments, loads *switchlink.Client
 	rings           []*switchlink.Ring
 	payRing         *switchlink.Ring // of the PIN key; nil: none
+	signOn          *loadSignOn      // at loads, if it is another host; nil: it is not
 
 	mu sync.Mutex
 	up map[string]bool
 }
+
+// The links by name.
+const (
+	paymentLink = "payment host"
+	loadLink    = "load authority"
+)
 
 const maxLinkFile = 256 << 10 // of a spec, a table, a key
 
@@ -41,18 +48,19 @@ func (s *Station) openLinks() error {
 	s.links = &links{up: map[string]bool{}}
 	pay := s.cfg.Payments()
 	loads, own := s.cfg.Loads()
-	s.links.up["payment host"] = false
+	s.links.up[paymentLink] = false
 	if own {
-		s.links.up["load authority"] = false
+		s.links.up[loadLink], s.links.signOn = false, newLoadSignOn(s.log)
 	}
 	var err error
-	if s.links.payments, s.links.payRing, err = s.openLink("payment host", "switch", pay, s.parts.DialSwitch); err != nil {
+	if s.links.payments, s.links.payRing, err = s.openLink(paymentLink, "switch", pay, s.parts.DialSwitch); err != nil {
 		return err
 	}
 	if s.links.loads = s.links.payments; own {
-		if s.links.loads, _, err = s.openLink("load authority", "authority", loads, s.parts.DialAuthority); err != nil {
+		if s.links.loads, _, err = s.openLink(loadLink, "authority", loads, s.parts.DialAuthority); err != nil {
 			return errors.Join(err, s.links.close())
 		}
+		s.links.signOn.client = s.links.loads
 	}
 	return nil
 }
@@ -101,6 +109,9 @@ func (s *Station) linkIs(name string, up bool) {
 	s.links.up[name] = up
 	s.links.mu.Unlock()
 	s.log.Info("link", "to", name, "up", up)
+	if up && name == loadLink {
+		s.links.signOn.poke()
+	}
 	s.post(topup.LinkChanged{Up: s.links.all()})
 }
 
@@ -120,6 +131,9 @@ func (l *links) all() bool {
 // technician's; a new sign-on is ours.
 func (s *Station) required(name string, n byte) {
 	if n == switchlink.RequireSignOn {
+		if name == loadLink {
+			s.links.signOn.stale()
+		}
 		go s.post(topup.SignOnAsked{})
 		return
 	}

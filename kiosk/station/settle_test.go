@@ -178,17 +178,9 @@ func (h *deafHost) Handle(_ context.Context, r *switchlink.Request) (switchlink.
 	return switchlink.Response{Code: "00", At: time.Now(), Balanced: r.Last}, true
 }
 
-// TestAnUploadGoesOnWhereItBrokeOff: what was answered is not sent again, what was
-// not is sent as a repeat; a refusal begins anew.
-func TestAnUploadGoesOnWhereItBrokeOff(t *testing.T) {
-	b := newBook(t)
-	b.write(entry.SignedOn{Batch: 1})
-	for range 8 { // four payments and two refunds
-		b.sale(1)
-	}
-	b.write(entry.BatchClosing{Batch: 1, Who: "mei"}, entry.SettlementStarted{Batch: 1, STAN: 99, Totals: b.d.Batches[1].Totals})
-	b.flush()
-	host := &deafHost{deaf: map[uint32]int{3: 2}, no: map[uint32]string{5: "A0"}}
+// clientOf gives a link to a host that answers so.
+func clientOf(t *testing.T, host switchlink.Handler) *switchlink.Client {
+	t.Helper()
 	server := switchlink.NewServer(switchlink.ServerConfig{Handler: host, Logger: slog.New(slog.DiscardHandler)})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -202,6 +194,21 @@ func TestAnUploadGoesOnWhereItBrokeOff(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { client.Close() })
+	return client
+}
+
+// TestAnUploadGoesOnWhereItBrokeOff: what was answered is not sent again, what was
+// not is sent as a repeat; a refusal begins anew.
+func TestAnUploadGoesOnWhereItBrokeOff(t *testing.T) {
+	b := newBook(t)
+	b.write(entry.SignedOn{Batch: 1})
+	for range 8 { // four payments and two refunds
+		b.sale(1)
+	}
+	b.write(entry.BatchClosing{Batch: 1, Who: "mei"}, entry.SettlementStarted{Batch: 1, STAN: 99, Totals: b.d.Batches[1].Totals})
+	b.flush()
+	host := &deafHost{deaf: map[uint32]int{3: 2}, no: map[uint32]string{5: "A0"}}
+	client := clientOf(t, host)
 	var last topup.Uploaded
 	h := newHosts(&links{payments: client, loads: client}, func(ev topup.Event) { last = ev.(topup.Uploaded) }, time.Now, slog.New(slog.DiscardHandler))
 	h.journal = b.j

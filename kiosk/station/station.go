@@ -181,6 +181,9 @@ func (s *Station) Run(ctx context.Context) error {
 	for q := range s.hosts.queues {
 		owner(func() { s.hosts.run(ctx, q) })
 	}
+	if s.links.signOn != nil {
+		owner(func() { s.links.signOn.run(ctx) })
+	}
 	if s.fleet != nil {
 		owner(func() {
 			if err := s.fleet.Run(ctx); err != nil && ctx.Err() == nil {

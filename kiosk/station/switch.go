@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -37,6 +36,7 @@ type hosts struct {
 	journal  *journal
 	pik      atomic.Pointer[pin.WrappedKey]
 	told     uploadMark // of the settlement's owner alone
+	again    bool       // the sign-on before came to nothing; of the sign-ons' owner alone
 	keeper   restoreKeeper
 	terminal string // merchant and terminal, with a slash
 	post     func(topup.Event)
@@ -109,28 +109,6 @@ func (h *hosts) perform(ctx context.Context, cmd topup.Command) {
 		}
 		h.post(topup.Sent{Duty: c.Duty, Answered: err == nil, Code: code})
 	}
-}
-
-// signOn signs on at every host; the payment host's answer counts.
-func (h *hosts) signOn(ctx context.Context, c topup.SignOn) {
-	var r switchlink.SignOn
-	for _, client := range slices.Compact([]*switchlink.Client{h.links.loads, h.links.payments}) {
-		var err error
-		if r, err = client.SignOn(ctx, c.STAN); err != nil || !switchlink.Approved(r.Code) {
-			h.log.Warn("sign-on failed", "payments", client == h.links.payments, "code", r.Code, "err", err)
-			h.post(topup.SignOnFailed{})
-			h.post(topup.SignOnAsked{}) // the host may have taken it, and work under other keys now
-			return
-		}
-	}
-	if key, ok := wrappedPIK(r.Keys); ok {
-		h.pik.Store(&key)
-	}
-	now := h.clock()
-	h.post(topup.SignedOn{
-		Batch: r.Batch, LastSTAN: r.LastSTAN,
-		HostAtMS: r.HostTime.UnixMilli(), OffsetMS: r.HostTime.Sub(now).Milliseconds(),
-	})
 }
 
 // pinKey is the PIN key of the last sign-on, as it came.

@@ -1,0 +1,166 @@
+package station
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"buka/sync/switchlink"
+	"buka/topup"
+)
+
+// The two hosts are signed on at apart: the payment host first, because what is
+// owed and what is settled needs it alone, and then a load authority of its own.
+// The core knows one sign-on, which is the payment host's. The authority's is
+// repeated here until it is answered.
+
+// signOn signs on at the payment host, and has the load authority signed on at.
+func (h *hosts) signOn(ctx context.Context, c topup.SignOn) {
+	r, err := h.links.payments.SignOn(ctx, c.STAN)
+	failed := err != nil || !switchlink.Approved(r.Code)
+	var tried <-chan struct{}
+	if !h.again || !h.links.signOn.stands() { // the repeat of one that failed is no reason for other keys there
+		tried = h.links.signOn.ask(c.STAN)
+	}
+	if h.again = failed; failed {
+		h.log.Warn("sign-on failed", "link", paymentLink, "code", r.Code, "err", err)
+		h.post(topup.SignOnFailed{})
+		h.post(topup.SignOnAsked{}) // the host may have taken it, and work under other keys now
+		return
+	}
+	if key, ok := wrappedPIK(r.Keys); ok {
+		h.pik.Store(&key)
+	}
+	now := h.clock()
+	signedOn := topup.SignedOn{
+		Batch: r.Batch, LastSTAN: r.LastSTAN,
+		HostAtMS: r.HostTime.UnixMilli(), OffsetMS: r.HostTime.Sub(now).Milliseconds(),
+	}
+	if tried != nil { // mostly it is there, too: then nobody is asked for an amount that it cannot look at yet
+		wait := time.NewTimer(authorityWait)
+		defer wait.Stop()
+		select {
+		case <-tried:
+		case <-wait.C:
+		case <-ctx.Done():
+		}
+	}
+	h.post(signedOn)
+}
+
+const (
+	authorityWait   = 3 * time.Second // that the payment host's sign-on waits for the authority's first try
+	authorityAgain  = 500 * time.Millisecond
+	authoritySeldom = 15 * time.Second
+)
+
+// loadSignOn signs on at a load authority of its own, again and again until it is
+// answered. Nil where the payment host is the authority.
+type loadSignOn struct {
+	client *switchlink.Client
+	log    *slog.Logger
+	wanted chan loadAsk  // the newest counts
+	up     chan struct{} // poked when the link comes up
+
+	mu    sync.Mutex
+	stood bool // it stands since it was wanted last
+}
+
+type loadAsk struct {
+	stan  uint32
+	tried chan struct{} // closed when it was tried once
+}
+
+func newLoadSignOn(log *slog.Logger) *loadSignOn {
+	return &loadSignOn{log: log, wanted: make(chan loadAsk, 1), up: make(chan struct{}, 1)}
+}
+
+// ask has it done under this STAN; tried is closed after the first try.
+func (l *loadSignOn) ask(stan uint32) (tried <-chan struct{}) {
+	if l == nil {
+		return nil
+	}
+	l.stale()
+	ask := loadAsk{stan, make(chan struct{})}
+	select {
+	case old := <-l.wanted: // nobody has begun it
+		close(old.tried)
+	default:
+	}
+	l.wanted <- ask // the one queue of sign-ons fills it
+	return ask.tried
+}
+
+// stale says that the keys of the authority are of no use any more.
+func (l *loadSignOn) stale() { l.set(false) }
+
+// stands says whether the authority's last sign-on does.
+func (l *loadSignOn) stands() bool {
+	if l == nil {
+		return true
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.stood
+}
+
+func (l *loadSignOn) set(stood bool) {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stood = stood
+}
+
+// poke cuts the wait for the next try short.
+func (l *loadSignOn) poke() {
+	if l == nil {
+		return
+	}
+	select {
+	case l.up <- struct{}{}:
+	default:
+	}
+}
+
+func (l *loadSignOn) run(ctx context.Context) {
+	var ask loadAsk
+	var again <-chan time.Time
+	var wait time.Duration
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case ask = <-l.wanted:
+			wait = authorityAgain
+		case <-l.up:
+			if ask.stan == 0 {
+				continue
+			}
+		case <-again:
+		}
+		stands := l.try(ctx, ask.stan)
+		if ask.tried != nil {
+			close(ask.tried)
+			ask.tried = nil
+		}
+		if again = nil; stands {
+			ask = loadAsk{}
+			continue
+		}
+		again = time.After(wait)
+		wait = min(2*wait, authoritySeldom)
+	}
+}
+
+func (l *loadSignOn) try(ctx context.Context, stan uint32) bool {
+	r, err := l.client.SignOn(ctx, stan)
+	if err != nil || !switchlink.Approved(r.Code) {
+		l.log.Warn("sign-on failed", "link", loadLink, "code", r.Code, "err", err)
+		return false
+	}
+	l.set(true)
+	return true
+}
