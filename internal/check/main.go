@@ -4,28 +4,18 @@
 package main
 
 import (
-	"bufio"
-	"encoding/json"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
 
 // tally counts over all stages.
 type tally struct{ passed, failed int }
-
-// event is one line of `go test -json` (go doc test2json).
-type event struct {
-	Action, Package, Test, Output string
-}
 
 func main() {
 	fuzzed := flag.Int("fuzz", 20000, "how many inputs each fuzz target gets; 0: none")
@@ -116,93 +106,4 @@ func (t *tally) command(what, name string, args ...string) {
 		return
 	}
 	t.passed++
-}
-
-// test runs go test and counts each test. The output of a failed one is shown.
-func (t *tally) test(flag string, pkgs ...string) {
-	args := []string{"test", "-json", "-count=1", "-timeout=12m"}
-	if flag != "" {
-		args = append(args, flag)
-	}
-	cmd := exec.Command("go", append(args, pkgs...)...)
-	cmd.Stderr = os.Stderr
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.fail("go test: %v", err)
-		return
-	}
-	before := t.failed
-	t.count(out)
-	if err := cmd.Wait(); err != nil && t.failed == before {
-		t.fail("go test: %v", err)
-	}
-}
-
-func (t *tally) count(out io.Reader) {
-	said := map[string][]string{}
-	sc := bufio.NewScanner(out)
-	sc.Buffer(make([]byte, 1<<16), 1<<24)
-	for sc.Scan() {
-		var e event
-		if json.Unmarshal(sc.Bytes(), &e) != nil {
-			fmt.Println(sc.Text())
-			continue
-		}
-		key := e.Package + " " + e.Test
-		switch e.Action {
-		case "output", "build-output":
-			if len(said[key]) < 200 {
-				said[key] = append(said[key], e.Output)
-			}
-		case "pass":
-			if e.Test != "" {
-				t.passed++
-			} else {
-				fmt.Printf("ok   %s\n", e.Package)
-			}
-			delete(said, key)
-		case "fail", "skip":
-			if e.Test == "" && e.Action == "skip" {
-				continue // a package without tests
-			}
-			t.fail("%s %s (%s)", e.Package, e.Test, e.Action)
-			fmt.Print(strings.Join(said[key], ""))
-		case "build-fail":
-			t.fail("%s does not build", e.Package)
-		}
-	}
-}
-
-var fuzzTarget = regexp.MustCompile(`(?m)^func (Fuzz\w+)\(f \*testing\.F\)`)
-
-// fuzz gives every fuzz target so many inputs. Not so much time: go test takes
-// it for a failure when the time ends within an input (golang/go#75804).
-func fuzz(t *tally, each int) {
-	if each == 0 {
-		return
-	}
-	out, err := exec.Command("git", "ls-files", "*_test.go").Output()
-	if err != nil {
-		t.fail("git ls-files: %v", err)
-		return
-	}
-	for _, file := range strings.Fields(string(out)) {
-		src, err := os.ReadFile(file)
-		if err != nil {
-			continue // deleted and not committed yet
-		}
-		for _, m := range fuzzTarget.FindAllSubmatch(src, -1) {
-			name := string(m[1])
-			args := []string{"test", "-run=^$", "-fuzz=^" + name + "$", "-fuzztime=" + strconv.Itoa(each) + "x", "-fuzzminimizetime=10x", "./" + filepath.Dir(file)}
-			if said, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-				t.fail("%s %s: %v\n%s", filepath.Dir(file), name, err, said)
-				continue
-			}
-			t.passed++
-			fmt.Printf("ok   fuzz %s %s\n", filepath.Dir(file), name)
-		}
-	}
 }

@@ -11,6 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"buka/internal/entry"
@@ -22,8 +23,8 @@ type names struct {
 	all   map[string]bool
 }
 
-func declared(t *testing.T, root string) names {
-	t.Helper()
+// declared reads the tree once for all tests.
+var declared = sync.OnceValues(func() (names, error) {
 	n := names{map[string]bool{}, map[string]bool{}}
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") {
@@ -57,10 +58,23 @@ func declared(t *testing.T, root string) names {
 		})
 		return nil
 	})
+	return n, err
+})
+
+var root = filepath.Join("..", "..")
+
+// page is docs/money.md, and what the tree declares.
+func page(t *testing.T) (string, names) {
+	t.Helper()
+	n, err := declared()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	data, err := os.ReadFile(filepath.Join(root, "docs", "money.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data), n
 }
 
 var (
@@ -74,24 +88,15 @@ var (
 // TestMoneyPage: what docs/money.md names exists, each mutant of the tree stands
 // under the law that it breaks, and every kind of entry has its row.
 func TestMoneyPage(t *testing.T) {
-	root := filepath.Join("..", "..")
-	data, err := os.ReadFile(filepath.Join(root, "docs", "money.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, bad := range moneyPage(t, root, string(data), declared(t, root)) {
+	whole, n := page(t)
+	for _, bad := range moneyPage(t, whole, n) {
 		t.Error(bad)
 	}
 }
 
 // TestMoneyPageCanFail: each thing that the page promises, taken away.
 func TestMoneyPageCanFail(t *testing.T) {
-	root := filepath.Join("..", "..")
-	data, err := os.ReadFile(filepath.Join(root, "docs", "money.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	n := declared(t, root)
+	whole, n := page(t)
 	for from, to := range map[string]string{
 		"`topup.TestRecordFirst`":     "`topup.TestRecordLast`",
 		"`reverse-unknown-write`":     "",
@@ -102,16 +107,16 @@ func TestMoneyPageCanFail(t *testing.T) {
 		"`stop-hangs`":                "`stop-hangs` `no-such-mutant`",
 		"| searched by | `lastEnds`:": "| found by |",
 	} {
-		page := strings.Replace(string(data), from, to, 1)
-		if page == string(data) {
+		page := strings.Replace(whole, from, to, 1)
+		if page == whole {
 			t.Errorf("%s is not on the page", from)
-		} else if len(moneyPage(t, root, page, n)) == 0 {
+		} else if len(moneyPage(t, page, n)) == 0 {
 			t.Errorf("nobody notices %s instead of %s", to, from)
 		}
 	}
 }
 
-func moneyPage(t *testing.T, root, page string, n names) (bad []string) {
+func moneyPage(t *testing.T, page string, n names) (bad []string) {
 	t.Helper()
 	say := func(format string, args ...any) { bad = append(bad, fmt.Sprintf(format, args...)) }
 	mutants := map[string]string{} // name → law

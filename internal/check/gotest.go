@@ -1,0 +1,75 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+)
+
+// event is one line of `go test -json` (go doc test2json). Elapsed is in seconds.
+type event struct {
+	Action, Package, Test, Output string
+	Elapsed                       float64
+}
+
+// test runs go test and counts each test. The output of a failed one is shown.
+func (t *tally) test(flag string, pkgs ...string) {
+	args := []string{"test", "-json", "-count=1", "-timeout=12m"}
+	if flag != "" {
+		args = append(args, flag)
+	}
+	cmd := exec.Command("go", append(args, pkgs...)...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.fail("go test: %v", err)
+		return
+	}
+	before := t.failed
+	t.count(out)
+	if err := cmd.Wait(); err != nil && t.failed == before {
+		t.fail("go test: %v", err)
+	}
+}
+
+func (t *tally) count(out io.Reader) {
+	said := map[string][]string{}
+	sc := bufio.NewScanner(out)
+	sc.Buffer(make([]byte, 1<<16), 1<<24)
+	for sc.Scan() {
+		var e event
+		if json.Unmarshal(sc.Bytes(), &e) != nil {
+			fmt.Println(sc.Text())
+			continue
+		}
+		key := e.Package + " " + e.Test
+		switch e.Action {
+		case "output", "build-output":
+			if len(said[key]) < 200 {
+				said[key] = append(said[key], e.Output)
+			}
+		case "pass":
+			if e.Test != "" {
+				t.passed++
+			} else {
+				fmt.Printf("ok   %-32s %6.1f s\n", e.Package, e.Elapsed)
+			}
+			delete(said, key)
+		case "fail", "skip":
+			if e.Test == "" && e.Action == "skip" {
+				continue // a package without tests
+			}
+			t.fail("%s %s (%s)", e.Package, e.Test, e.Action)
+			fmt.Print(strings.Join(said[key], ""))
+		case "build-fail":
+			t.fail("%s does not build", e.Package)
+		}
+	}
+}
