@@ -33,87 +33,87 @@ var (
 type candidate struct {
 	aid      []byte
 	app      application
-	name     string
-	confirm  bool // the card wants the cardholder to agree
-	priority int  // 1 first; lowestPriority: none given
-
-	unlisted bool // tried by a name of ours, which may be the beginning of its own
-	next     int  // occurrences of that name that came before
+	name     string // as the card wants it shown; "": it has none that can be
+	confirm  bool   // the card wants the cardholder to agree
+	priority int    // 1 first; lowestPriority: none given
 }
 
-// command is its SELECT: the first application of that name, or the next one.
-func (c candidate) command() apdu.Command {
-	cmd := apdu.SelectByName(c.aid)
-	if c.next > 0 {
-		cmd.P2 = 0x02
-	}
-	return cmd
-}
-
-// after is the list without a candidate that did not serve. Where its name was
-// only the beginning of the one that the card told, the next application whose
-// name begins so takes its place (EMV Book 1 12.3.3).
-func (c candidate) after(told []byte, list []candidate, i int) []candidate {
-	if c.unlisted && len(told) > len(c.aid) && bytes.HasPrefix(told, c.aid) && c.next < maxCandidates {
-		c.next++
-		list[i] = c
-		return list
-	}
-	return append(list[:i:i], list[i+1:]...)
-}
-
-// ask is who chooses: nobody among names that the card may not have.
-func (d directory) ask(t Terminal) func([]string) (int, error) {
-	if len(d.candidates) == 0 {
-		return nil
-	}
-	return t.Choose
-}
+// command is its SELECT.
+func (c candidate) command() apdu.Command { return apdu.SelectByName(c.aid) }
 
 // directory is what a card lists.
 type directory struct {
 	candidates []candidate
 	over       Interface
 	transit    bool
-	blocked    bool
+	blocked    bool // the card
+	closed     bool // an application of it
+	alphabet   []byte
 }
 
-// readDirectory asks for the PPSE, then the PSE. A card without either has its
-// applications tried by name.
+// readDirectory finds the applications that card and kiosk have in common,
+// best first: by PPSE; by PSE; where that names none of ours, by asking for
+// each of our names (EMV Book 1 12.3, Entry Point for contactless).
 func readDirectory(ctx context.Context, ch Channel) (directory, error) {
 	var d directory
-	r, err := apdu.Exchange(ctx, ch, apdu.SelectByName(ppse))
-	if err != nil {
-		return d, fmt.Errorf("select PPSE: %w", err)
-	}
-	if r.SW == apdu.OK {
-		d.over = Contactless
-		entries, err := apdu.FindAll(r.Data, 0x6F, 0xA5, 0xBF0C, 0x61)
-		if err == nil {
-			d.add(entries)
+	if mayBeContactless(ch) {
+		r, err := apdu.Exchange(ctx, ch, apdu.SelectByName(ppse))
+		if err != nil {
+			return d, fmt.Errorf("select PPSE: %w", err)
 		}
-		return d, nil
+		if r.SW == apdu.OK {
+			d.over = Contactless
+			if entries, err := apdu.FindAll(r.Data, 0x6F, 0xA5, 0xBF0C, 0x61); err == nil {
+				d.add(entries)
+			}
+			d.sort()
+			return d, nil
+		}
 	}
-	r, err = apdu.Exchange(ctx, ch, apdu.SelectByName(pse))
+	err := d.readPSE(ctx, ch)
+	if err == nil && len(d.candidates) == 0 && !d.transit && !d.blocked {
+		err = d.askForEach(ctx, ch)
+	}
+	d.sort()
+	return d, err
+}
+
+// mayBeContactless tells the two faces of one card apart, where the channel
+// knows the answer to reset: a reader without contacts makes one that begins
+// 3B 8n 80 01 (PC/SC part 3, 3.1.3.2.3). With contacts a card may have a PPSE as
+// well, whose applications would not serve.
+func mayBeContactless(ch Channel) bool {
+	card, knows := ch.(interface{ ATR() []byte })
+	if !knows {
+		return true
+	}
+	atr := card.ATR()
+	return len(atr) == 0 || len(atr) >= 4 && atr[0] == 0x3B && atr[1]&0xF0 == 0x80 && atr[2] == 0x80 && atr[3] == 0x01
+}
+
+// readPSE reads the directory of a card with contacts, if it has one.
+func (d *directory) readPSE(ctx context.Context, ch Channel) error {
+	r, err := apdu.Exchange(ctx, ch, apdu.SelectByName(pse))
 	if err != nil {
-		return d, fmt.Errorf("select PSE: %w", err)
+		return fmt.Errorf("select PSE: %w", err)
 	}
 	switch r.SW {
-	case apdu.NotSupported: // EMV Book 1 §12.3.2: the card is blocked
+	case apdu.NotSupported: // EMV Book 1 12.3.2: the card is blocked
 		d.blocked = true
-		return d, nil
+		return nil
 	case apdu.OK:
 	default:
-		return d, nil
+		return nil
 	}
+	d.alphabet, _ = apdu.Find(r.Data, 0x6F, 0xA5, 0x9F11)
 	sfi, err := apdu.Find(r.Data, 0x6F, 0xA5, 0x88)
 	if err != nil || len(sfi) != 1 || sfi[0] < 1 || sfi[0] > 10 {
-		return d, nil
+		return nil
 	}
 	for n := byte(1); n <= maxDirRecords; n++ {
 		r, err := apdu.Exchange(ctx, ch, apdu.ReadRecord(sfi[0], n, apdu.MaxNe))
 		if err != nil {
-			return d, fmt.Errorf("read directory: %w", err)
+			return fmt.Errorf("read directory: %w", err)
 		}
 		if r.SW != apdu.OK {
 			break
@@ -122,7 +122,42 @@ func readDirectory(ctx context.Context, ch Channel) (directory, error) {
 			d.add(entries)
 		}
 	}
-	return d, nil
+	return nil
+}
+
+// askForEach selects every application whose name begins with one of ours (EMV
+// Book 1 12.3.3). A name that is longer than ours may not be the only one.
+func (d *directory) askForEach(ctx context.Context, ch Channel) error {
+	for _, app := range applications() {
+		for next := 0; next < maxCandidates && len(d.candidates) < maxCandidates; next++ {
+			cmd := apdu.SelectByName(app.AID)
+			if next > 0 {
+				cmd.P2 = 0x02
+			}
+			r, err := apdu.Exchange(ctx, ch, cmd)
+			if err != nil {
+				return fmt.Errorf("select %X: %w", app.AID, err)
+			}
+			own, err := apdu.Find(r.Data, 0x6F, 0x84)
+			if err != nil || len(own) > 16 || !bytes.HasPrefix(own, app.AID) {
+				own = app.AID
+			}
+			switch r.SW {
+			case apdu.OK:
+				inside, _ := apdu.Find(r.Data, 0x6F, 0xA5)
+				d.candidates = append(d.candidates, candidateOf(bytes.Clone(own), app, inside, nil))
+			case apdu.FileInvalidated:
+				d.closed = true
+			case apdu.NotSupported:
+				d.blocked = len(d.candidates) == 0
+				return nil
+			}
+			if r.SW != apdu.OK && r.SW != apdu.FileInvalidated || len(own) == len(app.AID) {
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // add takes directory entries (61: 4F AID, 87 priority, 50 and 9F12 names).
@@ -136,72 +171,29 @@ func (d *directory) add(entries [][]byte) {
 			d.transit = true
 			continue
 		}
-		c := candidate{aid: slices.Clone(aid), priority: lowestPriority, name: nameOf(e)}
-		if p, err := apdu.Find(e, 0x87); err == nil && len(p) == 1 {
-			c.confirm = p[0]&0x80 != 0
-			if p[0]&0x0F != 0 {
-				c.priority = int(p[0] & 0x0F)
-			}
-		}
 		for _, app := range applications() {
 			if bytes.HasPrefix(aid, app.AID) && len(d.candidates) < maxCandidates {
-				c.app = app
-				if c.name == "" {
-					c.name = app.Label
-				}
-				d.candidates = append(d.candidates, c)
+				d.candidates = append(d.candidates, candidateOf(slices.Clone(aid), app, e, d.alphabet))
 				break
 			}
 		}
 	}
+}
+
+// candidateOf takes name and priority out of a directory entry, or out of what
+// SELECT says of the application.
+func candidateOf(aid []byte, app application, about, alphabet []byte) candidate {
+	c := candidate{aid: aid, app: app, priority: lowestPriority, name: nameOf(about, alphabet)}
+	if p, err := apdu.Find(about, 0x87); err == nil && len(p) == 1 {
+		c.confirm = p[0]&0x80 != 0
+		if p[0]&0x0F != 0 {
+			c.priority = int(p[0] & 0x0F)
+		}
+	}
+	return c
+}
+
+// sort has the best first; equals stay as the card has them.
+func (d *directory) sort() {
 	slices.SortStableFunc(d.candidates, func(a, b candidate) int { return cmp.Compare(a.priority, b.priority) })
-}
-
-// list is what to select, in order: what the card lists, else every name that
-// this kiosk takes (EMV Book 1 §12.3.3), unless it is a transit card.
-func (d directory) list() []candidate {
-	if len(d.candidates) > 0 || d.transit {
-		return d.candidates
-	}
-	var all []candidate
-	for _, app := range applications() {
-		all = append(all, candidate{aid: app.AID, app: app, name: app.Label, priority: lowestPriority, unlisted: true})
-	}
-	return all
-}
-
-// nameOf is what the cardholder knows the application by: printable ASCII of its
-// preferred name or its label.
-func nameOf(entry []byte) string {
-	for _, tag := range []apdu.Tag{0x9F12, 0x50} {
-		v, err := apdu.Find(entry, tag)
-		if err != nil || len(v) == 0 || len(v) > 16 {
-			continue
-		}
-		if !slices.ContainsFunc(v, func(c byte) bool { return c < 0x20 || c > 0x7E }) {
-			return string(v)
-		}
-	}
-	return ""
-}
-
-// choose gives the application to try next, or -1 if none is left that the
-// cardholder need not agree to (EMV Book 1 12.4). There is nothing to choose
-// where one application needs no confirmation.
-func choose(list []candidate, ask func([]string) (int, error)) (int, error) {
-	if ask == nil || len(list) == 1 && !list[0].confirm {
-		return slices.IndexFunc(list, func(c candidate) bool { return !c.confirm }), nil
-	}
-	names := make([]string, len(list))
-	for i, c := range list {
-		names[i] = c.name
-	}
-	i, err := ask(names)
-	if err != nil {
-		return -1, err
-	}
-	if i < 0 || i >= len(list) {
-		return -1, fmt.Errorf("emv: application %d of %d was chosen", i+1, len(list))
-	}
-	return i, nil
 }

@@ -1,6 +1,7 @@
 package emv
 
 import (
+	"context"
 	"crypto/rand"
 	_ "embed"
 	"encoding/hex"
@@ -27,10 +28,11 @@ type Terminal struct {
 	NoCVM money.Fen
 	// Keys are the certification authorities' public keys; nil: those built in.
 	Keys *CATable
-	// Choose lets the cardholder choose among applications (names, best first),
-	// when the card lists several or asks for a confirmation. Nil: the first that
-	// needs no confirmation is taken. An error ends the payment.
-	Choose func(names []string) (int, error)
+	// Choose lets the cardholder choose among applications (best first), when a
+	// card with contacts has several or wants a confirmation. It takes its own
+	// time: ctx is that of Start. Nil: the first that needs no confirmation is
+	// taken. An error ends the payment, and Start gives it back.
+	Choose func(ctx context.Context, list []Choice) (int, error)
 
 	unpredictable func([]byte) // tests only
 }
@@ -41,6 +43,7 @@ type application struct {
 	AID     entry.Hex `json:"aid"`
 	Scheme  string    `json:"scheme"`
 	Label   string    `json:"label"`
+	Kind    string    `json:"kind"`    // as pages name it
 	Kernel  int       `json:"kernel"`  // contactless: 2, 3 or 7
 	Version entry.Hex `json:"version"` // 9F09
 	Denial  entry.Hex `json:"denial"`  // terminal action code

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 
 	"buka/cardio/apdu"
 	"buka/internal/entry"
@@ -97,19 +98,18 @@ func Start(ctx context.Context, ch Channel, t Terminal) (*Payment, error) {
 	if d.blocked {
 		return nil, &Refusal{Reason: Blocked}
 	}
-	list := d.list()
-	blocked := false
+	list, blocked, asked := d.candidates, d.closed, false
 	for len(list) > 0 {
-		i, err := choose(list, d.ask(t))
+		i, again, err := d.pick(ctx, t, list, asked)
 		if err != nil {
 			return nil, err
 		}
 		if i < 0 {
 			break
 		}
+		asked = asked || again
 		p := &Payment{terminal: objects, card: map[apdu.Tag][]byte{}, app: list[i].app, Interface: d.over,
 			tvr: make([]byte, allTVR), tsi: make([]byte, 2), cvm: []byte{0x3F, 0x00, 0x00}}
-		delete(objects, 0x84)
 		err = p.start(ctx, ch, list[i], t)
 		switch {
 		case err == nil:
@@ -122,7 +122,7 @@ func Start(ctx context.Context, ch Channel, t Terminal) (*Payment, error) {
 			return nil, err
 		}
 		p.Zero()
-		list = list[i].after(objects[0x84], list, i)
+		list = slices.Delete(slices.Clone(list), i, i+1)
 	}
 	if blocked {
 		return nil, &Refusal{Reason: Blocked}

@@ -132,54 +132,6 @@ func TestActionCodes(t *testing.T) {
 	}
 }
 
-// TestChoice is EMV Book 1 12.4: what needs a confirmation is taken only if the
-// cardholder has given it.
-func TestChoice(t *testing.T) {
-	good := hexOf(append(object(t, 0x77, unhex(t, "82021000"), unhex(t, track2)), ok...))
-	named := func(aid, name string, priority byte) []byte {
-		return object(t, 0x61, object(t, 0x4F, unhex(t, aid)), object(t, 0x50, []byte(name)), object(t, 0x87, []byte{priority}))
-	}
-	picks := func(i int) func([]string) (int, error) { return func([]string) (int, error) { return i, nil } }
-	for name, c := range map[string]struct {
-		dir    [][]byte
-		choose func([]string) (int, error)
-		want   string // applications selected, in order
-		fails  bool
-	}{
-		"nobody to ask":               {[][]byte{named(debit, "D", 0x82), named(credit, "C", 0x03)}, nil, credit, false},
-		"nobody to ask, all confirm":  {[][]byte{named(debit, "D", 0x81)}, nil, "", true},
-		"asked, the second":           {[][]byte{named(debit, "D", 1), named(credit, "C", 2)}, picks(1), credit, false},
-		"one that confirms":           {[][]byte{named(debit, "D", 0x81)}, picks(0), debit, false},
-		"one that does not":           {[][]byte{named(debit, "D", 1)}, func([]string) (int, error) { return 0, errors.New("asked for nothing") }, debit, false},
-		"the cardholder goes":         {[][]byte{named(debit, "D", 1), named(credit, "C", 2)}, func([]string) (int, error) { return 0, context.Canceled }, "", true},
-		"a number that is not there":  {[][]byte{named(debit, "D", 1), named(credit, "C", 2)}, picks(2), "", true},
-		"equal priorities, as listed": {[][]byte{named(credit, "C", 1), named(debit, "D", 1)}, nil, credit, false},
-		"none given comes last":       {[][]byte{named(credit, "C", 0), named(debit, "D", 15)}, nil, debit, false},
-	} {
-		card := &plain{t: t, dir: c.dir, gpo: map[string]string{debit: good, credit: good}}
-		at := now
-		at.Choose = c.choose
-		_, err := Start(context.Background(), program(card.answer), at)
-		if strings.Join(card.order, " ") != c.want || (err != nil) != c.fails {
-			t.Errorf("%s: %v, %v", name, card.order, err)
-		}
-	}
-}
-
-// TestNamesToChooseFrom: best first, by preferred name, label, or ours.
-func TestNamesToChooseFrom(t *testing.T) {
-	var d directory
-	d.add([][]byte{
-		slices.Concat(object(t, 0x4F, unhex(t, debit)), object(t, 0x50, []byte("DEBIT")), object(t, 0x9F12, []byte("My debit")), object(t, 0x87, []byte{2})),
-		slices.Concat(object(t, 0x4F, unhex(t, credit)), object(t, 0x50, []byte{0x1B, '['}), object(t, 0x87, []byte{1})),
-	})
-	var got []string
-	_, err := choose(d.list(), func(names []string) (int, error) { got = slices.Clone(names); return 0, nil })
-	if want := []string{"UnionPay credit", "My debit"}; err != nil || !slices.Equal(got, want) {
-		t.Errorf("%q, %v", got, err)
-	}
-}
-
 // TestKindsOfAuthentication: which bits of the TVR's first byte each kind leaves
 // when the card has no certificates, and that the status says that it was tried.
 func TestKindsOfAuthentication(t *testing.T) {
@@ -196,58 +148,6 @@ func TestKindsOfAuthentication(t *testing.T) {
 		if err != nil || p.tvr[0] != want[0] || p.tsi[0] != want[1] {
 			t.Errorf("%s: TVR %X, TSI %X, %v", profile, p.tvr, p.tsi, err)
 		}
-	}
-}
-
-// TestLongerName: a card that is selected by the beginning of its name says in
-// 84 which one it is, and so does DE55.
-func TestLongerName(t *testing.T) {
-	card := &plain{t: t, gpo: map[string]string{debit: "8006 1000 08010100 9000"},
-		records: map[byte]string{1: hexOf(append(object(t, 0x70, unhex(t, track2), unhex(t, "8C039F0206")), ok...))}}
-	p, err := Start(context.Background(), program(func(cmd []byte) []byte {
-		a := card.answer(cmd)
-		if cmd[1] == 0xA4 && card.selected == debit {
-			return append(object(t, 0x6F, unhex(t, "840A "+debit+"0203"), object(t, 0xA5, unhex(t, "50 01 44"))), ok...)
-		}
-		return a
-	}), now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	de55, err := p.DE55()
-	if err != nil || !strings.Contains(hexOf(de55), "840A"+debit+"0203") {
-		t.Errorf("%X %v", de55, err)
-	}
-}
-
-// TestNextOccurrence: a card without a directory has two applications whose names
-// begin like one of ours. The first does not serve; the second is selected next.
-func TestNextOccurrence(t *testing.T) {
-	names := []string{debit + "01", debit + "02"}
-	at, selected := -1, []string{}
-	card := program(func(cmd []byte) []byte {
-		switch {
-		case cmd[1] == 0xA4 && hexOf(cmd[5:5+cmd[4]]) == debit && (cmd[3] == 0x00 || cmd[3] == 0x02 && at >= 0):
-			if at++; cmd[3] == 0x00 {
-				at = 0
-			}
-			if at >= len(names) {
-				return notFound
-			}
-			selected = append(selected, names[at])
-			return append(object(t, 0x6F, object(t, 0x84, unhex(t, names[at])), object(t, 0xA5, unhex(t, "50 01 44 8C03 9F0206"))), ok...)
-		case cmd[1] == 0xA8 && at == 1:
-			return append(object(t, 0x77, unhex(t, "82021000"), unhex(t, track2)), ok...)
-		case cmd[1] == 0xA8:
-			return []byte{0x69, 0x85}
-		case cmd[1] == 0xAE:
-			return unhex(t, "8012 80 0001 1122334455667788 07010103A00000 9000")
-		}
-		return notFound
-	})
-	p, err := Start(context.Background(), card, now)
-	if err != nil || !slices.Equal(selected, names) || hexOf(p.terminal[0x84]) != names[1] {
-		t.Errorf("%v, %v", selected, err)
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 	"buka/internal/entry"
 	"buka/internal/money"
 	"buka/kiosk/device"
+	"buka/sync/switchlink"
 	"buka/topup"
 )
 
@@ -214,7 +215,7 @@ func TestScriptsAreTold(t *testing.T) {
 		c.pays(stan)
 		c.tender.slot.passed = 0
 	}
-	if len(c.told) != 2 || c.told[0].sent || !c.told[1].sent {
+	if len(c.told) != 2 || c.told[0].tries != 0 || c.told[1].tries != 1 {
 		t.Errorf("%+v", c.told)
 	}
 	c.tender.Reverse(context.Background(), topup.Sale{PayBatch: 1, PaySTAN: 9}, "06", false)
@@ -224,6 +225,47 @@ func TestScriptsAreTold(t *testing.T) {
 	c.tender.Reverse(context.Background(), topup.Sale{PayBatch: 2, PaySTAN: 9}, "06", false)
 	if c.took != nil {
 		t.Error("another payment's chip")
+	}
+}
+
+// TestAScriptWithoutAnAnswerHoldsUpNobody: it is waited for once in a payment, not
+// for a whole time-out, and let go after a few tries; what was never sent is kept.
+func TestAScriptWithoutAnAnswerHoldsUpNobody(t *testing.T) {
+	c := newCounter(t)
+	c.tender.results = []scriptResult{{batch: 1, stan: 5, icc: []byte{1}}}
+	c.deaf = switchlink.ErrNotSent
+	for range 2 * scriptTries {
+		c.tender.tellIssuer(t.Context())
+	}
+	if len(c.tender.results) != 1 || c.told[len(c.told)-1].tries != 0 {
+		t.Fatalf("%+v", c.told)
+	}
+	c.deaf, c.told = switchlink.ErrNoAnswer, nil
+	for range 2 * scriptTries {
+		c.tender.tellIssuer(t.Context())
+	}
+	if len(c.told) != scriptTries || len(c.tender.results) != 0 {
+		t.Errorf("told %d times, kept %+v", len(c.told), c.tender.results)
+	}
+	if c.patience <= 0 || c.patience > scriptWait {
+		t.Errorf("waited for %v", c.patience)
+	}
+	c.tender.results = []scriptResult{{batch: 1, stan: 6, icc: []byte{1}}}
+	c.tender.telling.Lock() // a settlement tells it
+	defer c.tender.telling.Unlock()
+	c.insert(c.card(virtual.BankOptions{}))
+	if why, _ := c.collect(); why != "" {
+		t.Fatal(why)
+	}
+	done := make(chan topup.Paid, 1)
+	go func() { done <- c.pays(7) }()
+	select {
+	case paid := <-done:
+		if paid.Outcome != entry.Done {
+			t.Errorf("%+v", paid)
+		}
+	case <-time.After(hostWait):
+		t.Fatal("the payment waits for it")
 	}
 }
 

@@ -2,7 +2,9 @@ package station
 
 import (
 	"context"
+	"errors"
 	"slices"
+	"time"
 
 	"buka/cardio/emv"
 	"buka/internal/entry"
@@ -17,7 +19,7 @@ type scriptResult struct {
 	sale        entry.SaleID
 	amount      money.Fen
 	rrn         string
-	sent        bool // before, and not answered
+	tries       int // sent, and not answered
 	icc         []byte
 }
 
@@ -26,6 +28,13 @@ type scriptResult struct {
 const (
 	maxChips   = 64
 	maxResults = 8
+)
+
+// Bounds of telling an issuer what became of its script. It is a courtesy beside
+// the payment: nobody's money hangs on it, and no passenger waits long for it.
+const (
+	scriptWait  = 3 * time.Second // for all that is told at one time
+	scriptTries = 3               // without an answer; then it is let go
 )
 
 // Pay sends the request with a cryptogram that no other request has, and gives a
@@ -45,7 +54,10 @@ func (b *bankCard) Pay(ctx context.Context, p topup.Pay) topup.Paid {
 		refused.Why = err.Error()
 		return refused
 	}
-	b.tellIssuer(ctx)
+	if b.telling.TryLock() { // else somebody is telling already
+		b.tellAll(ctx)
+		b.telling.Unlock()
+	}
 	key := payKey{p.Batch, p.STAN}
 	b.keepChip(key)
 	answer, chip := b.link.pay(ctx, p, b.payment, icc, b.sealed)
@@ -121,26 +133,43 @@ func (b *bankCard) note(r scriptResult, reversed bool) {
 func (b *bankCard) tellIssuer(ctx context.Context) {
 	b.telling.Lock() // a settlement may ask while a payment does
 	defer b.telling.Unlock()
+	b.tellAll(ctx)
+}
+
+// tellAll sends them one by one, until one is not answered.
+func (b *bankCard) tellAll(ctx context.Context) {
 	b.mu.Lock()
 	open := slices.Clone(b.results)
 	b.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, scriptWait)
+	defer cancel()
 	for _, r := range open {
 		err := b.link.script(ctx, r)
-		b.mu.Lock()
-		for i, o := range b.results {
-			if o.batch != r.batch || o.stan != r.stan {
-				continue
-			}
-			if b.results[i].sent = true; err == nil {
-				b.results = slices.Delete(b.results, i, i+1)
-			}
-			break
-		}
-		b.mu.Unlock()
+		b.told(r, err)
 		if err != nil {
 			b.log.Info("result of an issuer script not delivered", "err", err)
 			return
 		}
+	}
+}
+
+// told takes a result out that was answered, or that was sent in vain too often.
+func (b *bankCard) told(r scriptResult, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	i := slices.IndexFunc(b.results, func(o scriptResult) bool { return o.batch == r.batch && o.stan == r.stan })
+	if i < 0 {
+		return
+	}
+	o := &b.results[i]
+	if err != nil && !errors.Is(err, switchlink.ErrNotSent) {
+		o.tries++
+	}
+	if err == nil || false {
+		if err != nil {
+			b.log.Warn("result of an issuer script given up: the host never answers it", "stan", r.stan, "batch", r.batch, "tries", o.tries)
+		}
+		b.results = slices.Delete(b.results, i, i+1)
 	}
 }
 

@@ -37,6 +37,8 @@ type counter struct {
 	told   []scriptResult
 	deaf   error  // what telling comes to
 	took   []byte // DE55 of the last reversal
+
+	patience time.Duration // that telling might have taken
 }
 
 type sentPayment struct {
@@ -98,7 +100,9 @@ func (c *counter) reverse(_ context.Context, _ topup.Sale, _ string, icc []byte,
 	return "00", nil
 }
 
-func (c *counter) script(_ context.Context, r scriptResult) error {
+func (c *counter) script(ctx context.Context, r scriptResult) error {
+	until, _ := ctx.Deadline()
+	c.patience = time.Until(until)
 	c.told = append(c.told, r)
 	return c.deaf
 }

@@ -497,23 +497,26 @@ func (c *canon) under() {
 	c.unordered(len(c.w.late), func(i int) { c.event(c.w.late[i]) })
 }
 
-// unordered writes parts in the order of their bytes; with several, names that
-// appear in them for the first time are numbered in the order given, which is
-// the order of sending.
+// unordered writes parts in the order of their bytes. Names that appear in them
+// for the first time are numbered in that order, and not in the order of sending:
+// each part is written alone first, to find it.
 func (c *canon) unordered(n int, write func(int)) {
 	c.int(n)
 	if n == 1 {
 		write(0)
 		return
 	}
-	from := len(c.b)
-	c.parts = c.parts[:0]
+	from, ids, stans, rands := len(c.b), len(c.ids), len(c.stans), len(c.rands)
+	alone, order := make([]string, n), make([]int, n)
 	for i := range n {
-		at := len(c.b)
 		write(i)
-		c.parts = append(c.parts, [2]int{at, len(c.b)})
+		alone[i], order[i] = string(c.b[from:]), i
+		c.b, c.ids, c.stans, c.rands = c.b[:from], c.ids[:ids], c.stans[:stans], c.rands[:rands]
 	}
-	c.sorted(from, false)
+	slices.SortStableFunc(order, func(a, b int) int { return strings.Compare(alone[a], alone[b]) })
+	for _, i := range order {
+		write(i)
+	}
 }
 
 // sorted puts the parts of what is written from a place on in order; once
