@@ -165,7 +165,7 @@ func (b *bankCard) told(r scriptResult, err error) {
 	if err != nil && !errors.Is(err, switchlink.ErrNotSent) {
 		o.tries++
 	}
-	if err == nil || false {
+	if err == nil || o.tries >= scriptTries {
 		if err != nil {
 			b.log.Warn("result of an issuer script given up: the host never answers it", "stan", r.stan, "batch", r.batch, "tries", o.tries)
 		}
