@@ -9,9 +9,12 @@
 //
 // Fallback. A contactless card that cannot go on is asked for its contacts
 // (*Refusal UseChip), never the other way round. There is no magnetic stripe and
-// no keyed number: a card whose chip cannot be read is not taken. An unattended
-// terminal that has nobody to ask takes the application of the highest priority
-// that needs no confirmation (EMV Book 1 12.4).
+// no keyed number: a card whose chip cannot be read is not taken.
+//
+// Which application. With contacts the cardholder is asked (Terminal.Choose) where
+// there are several or the card wants a confirmation; with nobody to ask, the
+// highest priority that needs no confirmation is taken (EMV Book 1 12.4). Without
+// contacts priority alone decides.
 //
 // It is not a certified Level 2 kernel. A certified reader plugs in as another
 // means of payment.
