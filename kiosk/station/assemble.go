@@ -103,19 +103,16 @@ func (s *Station) assembleCards() error {
 			s.post(topup.DeviceChanged{Name: "pinpad", OK: ok, Why: padStateOf(what)})
 		},
 	})
-	s.till = &till{
-		tender: &bankCard{
-			slot: &bankSlot{source: source, find: cardIn(source, roles, reader.Bank), present: s.watch.present},
-			pad:  s.pad, link: s.hosts, judge: s.risk.judge, log: s.log,
-			terminal: func(c topup.TakeTender) emv.Terminal { return s.terminal(c, keys) },
-		},
-		queue: make(chan topup.Command, cardQueue), post: s.post, drop: make(chan struct{}, 1),
+	card := &bankCard{
+		slot: &bankSlot{source: source, find: cardIn(source, roles, reader.Bank), present: s.watch.present},
+		pad:  s.pad, link: s.hosts, judge: s.risk.judge, changed: s.faces.tell, log: s.log,
+		terminal: func(c topup.TakeTender) emv.Terminal { return s.terminal(c, keys) },
 	}
 	if c.PINPad.Keys == pin.MasterSession {
-		card := s.till.tender.(*bankCard)
 		card.pinKey, card.wantKeys = s.hosts.pinKey, func() { go s.post(topup.SignOnAsked{}) }
 	}
-	s.hosts.tender = s.till.tender
+	s.till = newTill(card, s.post)
+	s.hosts.tender = card
 	return nil
 }
 

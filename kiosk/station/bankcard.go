@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"sync"
+	"time"
 
 	"buka/cardio/emv"
 	"buka/cardio/reader"
@@ -35,19 +36,22 @@ type bankCard struct {
 	judge    func(ctx context.Context, sale entry.SaleID, p *emv.Payment, amount int64) string // a key of the pages, "" to go on; nil: no rules
 	pinKey   func() pin.WrappedKey                                                             // of master/session keys; nil: none
 	wantKeys func()                                                                            // has the host asked for other working keys; nil: no such keys
+	changed  func()                                                                            // tells the pages; nil: there are none
 	log      *slog.Logger
 
-	payment *emv.Payment
-	held    reader.Card // with contacts, until its last word; nil: the card is not needed any more
-	serial  uint64      // the presence that was read
-	sealed  *pin.Sealed
-	asked   topup.TakeTender
+	payment     *emv.Payment
+	held        reader.Card // with contacts, until its last word; nil: the card is not needed any more
+	serial      uint64      // the presence that was read
+	sealed      *pin.Sealed
+	asking      topup.TakeTender
+	application entry.Hex // that the passenger has chosen; nil: there was no choice
 
-	telling sync.Mutex // one at a time tells the issuer
-	mu      sync.Mutex
-	chips   map[payKey][]byte // DE55 of reversals, newest last in order
-	order   []payKey
-	results []scriptResult // to be told to the issuer
+	telling  sync.Mutex // one at a time tells the issuer
+	mu       sync.Mutex
+	question *question         // that the passenger is to answer now
+	chips    map[payKey][]byte // DE55 of reversals, newest last in order
+	order    []payKey
+	results  []scriptResult // to be told to the issuer
 }
 
 // payKey names a payment at the host.
@@ -59,12 +63,12 @@ var errCardLeft = errors.New("the bank card has left its slot")
 
 func (b *bankCard) Collect(ctx context.Context, c topup.TakeTender, seen func(string, bool)) error {
 	b.Drop()
-	b.asked = c
+	b.asking, b.application = c, nil
 	st, err := b.slot.await(ctx)
 	if err != nil {
 		return err
 	}
-	if err := b.read(ctx, st); err != nil {
+	if err := b.read(ctx, st, b.ask); err != nil {
 		return err
 	}
 	if reason := b.risk(ctx, c); reason != "" {
@@ -84,16 +88,24 @@ func (b *bankCard) risk(ctx context.Context, c topup.TakeTender) string {
 }
 
 // read opens the card and goes up to its cryptogram. A card whose last word is
-// wanted stays open.
-func (b *bankCard) read(ctx context.Context, st reader.State) error {
-	wait, cancel := context.WithTimeout(ctx, cardReadWait)
-	defer cancel()
+// wanted stays open. What the passenger needs to choose is not the card's time.
+func (b *bankCard) read(ctx context.Context, st reader.State, choose func(context.Context, []emv.Choice) (int, error)) error {
+	wait, end := context.WithCancelCause(ctx)
+	defer end(nil)
+	clock := time.AfterFunc(cardReadWait, func() { end(context.DeadlineExceeded) })
+	defer clock.Stop()
 	card, err := b.slot.source.Open(wait, st.Reader)
 	if err != nil {
 		return b.unread(ctx, st.Serial, err)
 	}
 	b.serial = st.Serial
-	b.payment, err = emv.Start(wait, card, b.terminal(b.asked))
+	terminal := b.terminal(b.asking)
+	terminal.Choose = func(ctx context.Context, list []emv.Choice) (int, error) {
+		clock.Stop()
+		defer clock.Reset(cardReadWait)
+		return choose(ctx, list)
+	}
+	b.payment, err = emv.Start(wait, card, terminal)
 	if err != nil {
 		b.payment = nil
 		card.Close()
@@ -115,6 +127,10 @@ func (b *bankCard) unread(ctx context.Context, serial uint64, err error) error {
 	}
 	b.log.Info("bank card not read", "err", err)
 	reason := bankReasonOf(err)
+	var no errTender
+	if errors.As(err, &no) {
+		reason = no.reason
+	}
 	b.slot.pass(serial, reason == "card-gone" || errors.Is(err, reader.ErrTransport))
 	return errTender{reason}
 }
@@ -123,9 +139,9 @@ func (b *bankCard) unread(ctx context.Context, serial uint64, err error) error {
 // new one: from the card that has stayed, or at another tap.
 func (b *bankCard) Again(ctx context.Context, c topup.RetryPIN) error {
 	b.Drop()
-	b.asked = topup.TakeTender{Sale: c.Sale, Amount: c.Amount}
+	b.asking = topup.TakeTender{Sale: c.Sale, Amount: c.Amount}
 	st, err := b.slot.find()
-	if err != nil || st.Serial != b.serial || b.read(ctx, st) != nil {
+	if err != nil || st.Serial != b.serial || b.read(ctx, st, b.same) != nil {
 		b.slot.pass(b.serial, true)
 		return errTender{"wrong-pin"} // and the pages say: present it again
 	}
@@ -138,7 +154,7 @@ func (b *bankCard) enterPIN(ctx context.Context) error {
 	if !b.payment.PIN {
 		return nil
 	}
-	req := device.Request{PAN: b.payment.Card.PAN.Reveal(), Amount: b.asked.Amount, Prompt: prompt}
+	req := device.Request{PAN: b.payment.Card.PAN.Reveal(), Amount: b.asking.Amount, Prompt: prompt}
 	if b.pinKey != nil {
 		req.Key = b.pinKey()
 	}

@@ -76,7 +76,7 @@ func (p *passenger) Screen() ui.Screen {
 // another one: it counts.
 func meaning(scr ui.Screen) ui.Screen {
 	return ui.Screen{
-		Name: scr.Name, Sale: scr.Sale, CardNumber: scr.CardNumber, Choices: scr.Choices, Amount: scr.Amount,
+		Name: scr.Name, Sale: scr.Sale, CardNumber: scr.CardNumber, Choices: scr.Choices, Applications: scr.Applications, Amount: scr.Amount,
 		Reason: scr.Reason, ReasonWords: scr.ReasonWords, NoPay: scr.NoPay, Paid: scr.Paid, Remote: scr.Remote,
 		Warn: scr.Warn, CanStop: scr.CanStop, CanMoreTime: scr.CanMoreTime, CanCollect: scr.CanCollect,
 	}
@@ -95,6 +95,13 @@ func (p *passenger) Input(in ui.Input) error {
 			return fmt.Errorf("%q is no amount", in.Value)
 		}
 		p.station.post(topup.Chosen{Sale: sale, Amount: money.Fen(fen)})
+	case ui.DoApplication:
+		i, err := strconv.Atoi(in.Value)
+		c, ok := p.station.till.tender.(chooser)
+		if err != nil || !ok {
+			return fmt.Errorf("%q is no application of the card", in.Value)
+		}
+		c.chosen(sale, i)
 	case ui.DoStop:
 		p.station.post(topup.Stopped{Sale: sale})
 	case ui.DoMoreTime:
@@ -172,10 +179,29 @@ func (s *Station) show(state topup.State) ui.Screen {
 		scr.PINTriesLeft = max(0, v.PINsMax-v.PINs)
 	}
 	moment(state, &scr)
+	s.question(f, &scr)
 	if scr.Notice == ui.ReasonTransitCard && s.oneReader() {
 		scr.NoticeWords = ui.ReasonTakeTransitCard
 	}
 	return scr
+}
+
+// question has the passenger choose among the applications of the bank card in
+// the slot. What was said about an earlier card is over then.
+func (s *Station) question(f topup.Console, scr *ui.Screen) {
+	if s.till == nil || f.Phase != topup.Paying {
+		return
+	}
+	c, ok := s.till.tender.(chooser)
+	if !ok {
+		return
+	}
+	for _, a := range c.asked(f.Sale) {
+		scr.Applications = append(scr.Applications, ui.Application{Name: a.Name, Kind: a.Kind})
+	}
+	if len(scr.Applications) > 0 {
+		scr.Notice, scr.NoticeWords = "", ""
+	}
 }
 
 // oneReader says whether the passenger's two cards share a reader.

@@ -3,6 +3,7 @@ package station
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
 	"buka/internal/entry"
 	"buka/topup"
@@ -48,23 +49,37 @@ type errTender struct{ reason string }
 
 func (e errTender) Error() string { return "no payment: " + e.reason }
 
-// till owns the tender: one goroutine, one payment at a time.
+// till owns the tender: one goroutine, one payment at a time. Commands are numbered
+// as they come: a drop ends what was asked for before it, and nothing after it.
 type till struct {
-	tender Tender
-	queue  chan topup.Command
-	post   func(topup.Event)
-	drop   chan struct{} // cancels what is being collected
+	tender  Tender
+	queue   chan tillTask
+	post    func(topup.Event)
+	asked   atomic.Uint64 // number of the newest command
+	dropped atomic.Uint64 // of the newest drop
+	drop    chan struct{} // poked by a drop
+}
+
+type tillTask struct {
+	cmd topup.Command
+	n   uint64
+}
+
+func newTill(tender Tender, post func(topup.Event)) *till {
+	return &till{tender: tender, queue: make(chan tillTask, cardQueue), post: post, drop: make(chan struct{}, 1)}
 }
 
 func (t *till) do(cmd topup.Command) {
+	task := tillTask{cmd, t.asked.Add(1)}
 	if _, ok := cmd.(topup.DropTender); ok {
+		t.dropped.Store(task.n)
 		select {
 		case t.drop <- struct{}{}:
 		default:
 		}
 	}
 	select {
-	case t.queue <- cmd:
+	case t.queue <- task:
 	default:
 		go t.answerFull(cmd)
 	}
@@ -87,23 +102,22 @@ func (t *till) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-t.drop: // nothing is being collected
-		case cmd := <-t.queue:
-			t.perform(ctx, cmd)
+		case task := <-t.queue:
+			t.perform(ctx, task)
 		}
 	}
 }
 
-func (t *till) perform(ctx context.Context, cmd topup.Command) {
-	switch c := cmd.(type) {
+func (t *till) perform(ctx context.Context, task tillTask) {
+	switch c := task.cmd.(type) {
 	case topup.TakeTender:
-		t.collect(ctx, c.Sale, func(ctx context.Context) error {
+		t.collect(ctx, task.n, c.Sale, func(ctx context.Context) error {
 			return t.tender.Collect(ctx, c, func(masked string, secret bool) {
 				t.post(topup.TenderSeen{Sale: c.Sale, PAN: masked, NoPIN: !secret})
 			})
 		})
 	case topup.RetryPIN:
-		t.collect(ctx, c.Sale, func(ctx context.Context) error { return t.tender.Again(ctx, c) })
+		t.collect(ctx, task.n, c.Sale, func(ctx context.Context) error { return t.tender.Again(ctx, c) })
 	case topup.Pay:
 		t.post(t.tender.Pay(ctx, c))
 		tell(ctx, t.tender)
@@ -112,20 +126,33 @@ func (t *till) perform(ctx context.Context, cmd topup.Command) {
 	}
 }
 
-func (t *till) collect(ctx context.Context, sale entry.SaleID, ask func(context.Context) error) {
+// collect asks for the means of payment until it is there, or dropped: then nobody
+// waits for an answer.
+func (t *till) collect(ctx context.Context, n uint64, sale entry.SaleID, ask func(context.Context) error) {
+	if t.dropped.Load() > n {
+		return
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- ask(ctx) }()
-	var err error
-	select {
-	case err = <-done:
-	case <-t.drop:
-		cancel()
-		<-done
-		t.tender.Drop()
-		return
+	for {
+		select {
+		case err := <-done:
+			t.collected(ctx, sale, err)
+			return
+		case <-t.drop:
+		}
+		if t.dropped.Load() > n {
+			cancel()
+			<-done
+			t.tender.Drop()
+			return
+		}
 	}
+}
+
+func (t *till) collected(ctx context.Context, sale entry.SaleID, err error) {
 	var no errTender
 	switch {
 	case err == nil:
