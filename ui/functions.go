@@ -21,6 +21,7 @@ func functions(c *lang.Catalogue, page *template.Template) template.FuncMap {
 	return template.FuncMap{
 		"screen":    func(v passengerView) (template.HTML, error) { return render("screen-"+string(v.Name), v) },
 		"art":       func(name string) (template.HTML, error) { return render(name, nil) },
+		"appNames":  func(a Application) []string { return applicationNames(c, a) },
 		"list":      func(v ...any) []any { return v },
 		"kind":      func(kind string) string { return historyKind(c, kind) },
 		"count":     func(key string, ms int64) template.HTML { return countdown(c, key, ms) },

@@ -100,9 +100,12 @@ type Screen struct {
 	Balance    *money.Fen
 	History    []HistoryLine // newest first
 	Choices    []money.Fen   // on the amount screen
-	Amount     *money.Fen
-	OldBalance *money.Fen
-	NewBalance *money.Fen // the balance after the load, planned or done
+	// Applications are, on the payment screen, those of the bank card among which
+	// the passenger is to choose how to pay, or the one to agree to; best first.
+	Applications []Application
+	Amount       *money.Fen
+	OldBalance   *money.Fen
+	NewBalance   *money.Fen // the balance after the load, planned or done
 
 	Notice       Reason // a line above the rest: the sale goes on
 	Reason       Reason // why this screen is shown
@@ -135,6 +138,12 @@ const (
 	BackConfirmed Back = "confirmed" // committed at the bank's side
 )
 
+// Application is one of a bank card's.
+type Application struct {
+	Name string // as the card shows it; may be empty
+	Kind string // what it is: "unionpay-debit", a message key of [application]
+}
+
 // HistoryLine is one record of the transit card's own log.
 type HistoryLine struct {
 	Kind   string    // "load", "purchase", "ride"; others are shown as "other"
@@ -145,15 +154,16 @@ type HistoryLine struct {
 // What a passenger can do. Help, contrast, text size and speech are the
 // page's own and never reach the Passenger.
 const (
-	DoChoose   = "choose"    // Value: fen, one of Choices
-	DoStop     = "stop"      // end the sale; the money, if any, goes back
-	DoMoreTime = "more-time" // answer to Warn
-	DoLang     = "lang"      // Value: "en" or "zh"
-	DoOK       = "ok"        // read and understood: go on
-	DoHelp     = "help"
-	DoContrast = "contrast"
-	DoTextSize = "text-size"
-	DoSpeak    = "speak"
+	DoChoose      = "choose"      // Value: fen, one of Choices
+	DoApplication = "application" // Value: the place in Applications, from 0
+	DoStop        = "stop"        // end the sale; the money, if any, goes back
+	DoMoreTime    = "more-time"   // answer to Warn
+	DoLang        = "lang"        // Value: "en" or "zh"
+	DoOK          = "ok"          // read and understood: go on
+	DoHelp        = "help"
+	DoContrast    = "contrast"
+	DoTextSize    = "text-size"
+	DoSpeak       = "speak"
 )
 
 // Input is what a passenger pressed.

@@ -228,6 +228,9 @@ func offered(s Screen, in wire.Input) error {
 	case DoChoose:
 		fen, err := strconv.ParseInt(in.Value, 10, 64)
 		ok = err == nil && s.Name == ScreenAmount && s.NoPay == "" && slices.Contains(s.Choices, money.Fen(fen))
+	case DoApplication:
+		i, err := strconv.Atoi(in.Value)
+		ok = err == nil && s.Name == ScreenPayment && i >= 0 && i < len(s.Applications)
 	case DoStop:
 		ok = s.CanStop
 	case DoMoreTime:

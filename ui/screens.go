@@ -172,6 +172,9 @@ func spoken(c *lang.Catalogue, v passengerView) string {
 	}
 	title, text := headline(c, v.Screen)
 	add(sentence(title), text)
+	for i, a := range v.Applications {
+		add(sentence(c.T("screen.payment.number", "n", i+1, "name", strings.Join(applicationNames(c, a), ", "))))
+	}
 	switch v.Name {
 	case ScreenCard, ScreenAmount:
 		amount("money.balance", yuan(c, v.Balance))
@@ -211,6 +214,20 @@ func slipWords(s Screen) string {
 	return "slip.claim-" + string(s.Slip.State)
 }
 
+// applicationNames are what the card calls an application, if it does, and what
+// that is in the passenger's language, if it says more.
+func applicationNames(c *lang.Catalogue, a Application) []string {
+	key := "application." + a.Kind
+	if !c.Has(key) {
+		key = "application.other"
+	}
+	kind := c.T(key)
+	if a.Name == "" || strings.EqualFold(a.Name, kind) {
+		return []string{kind}
+	}
+	return []string{a.Name, kind}
+}
+
 // sentence ends a title, so that speech makes a pause after it.
 func sentence(s string) string {
 	if s == "" || strings.ContainsAny(s[len(s)-1:], ".?!") || strings.HasSuffix(s, "？") || strings.HasSuffix(s, "。") {
@@ -234,7 +251,16 @@ func hasPassage(s Screen) bool {
 func headline(c *lang.Catalogue, s Screen) (title, text string) {
 	key := "screen." + string(s.Name)
 	switch s.Name {
-	case ScreenIdle, ScreenPayment, ScreenPIN:
+	case ScreenPayment:
+		switch len(s.Applications) {
+		case 0:
+		case 1:
+			return c.T(key + ".confirm"), c.T(key + ".keep")
+		default:
+			return c.T(key + ".choose"), c.T(key + ".keep")
+		}
+		return c.T(key + ".title"), c.T(key + ".text")
+	case ScreenIdle, ScreenPIN:
 		return c.T(key + ".title"), c.T(key + ".text")
 	case ScreenAmount:
 		if s.NoPay != "" {

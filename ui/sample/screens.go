@@ -78,6 +78,14 @@ func Screens() []Shot {
 	add("amount-none", base(ui.ScreenAmount), purse, stop)
 	add("amount-warn", base(ui.ScreenAmount), purse, stop, choices, func(s *ui.Screen) { s.Warn, s.CanMoreTime, s.CountdownMS = true, true, 20000 })
 	add("payment", paying(ui.ScreenPayment), stop, func(s *ui.Screen) { s.BankCard = "" })
+	among := func(list ...ui.Application) func(*ui.Screen) {
+		return func(s *ui.Screen) { s.BankCard, s.Applications = "", list }
+	}
+	add("payment-choose", paying(ui.ScreenPayment), stop, among(ui.Application{Name: "UnionPay Debit", Kind: "unionpay-debit"},
+		ui.Application{Name: "UnionPay Credit", Kind: "unionpay-credit"}))
+	add("payment-agree", paying(ui.ScreenPayment), stop, among(ui.Application{Kind: "unionpay-debit"}))
+	add("payment-choose-many", paying(ui.ScreenPayment), stop, among(ui.Application{Name: "WWWWWWWWWWWWWWWW", Kind: "unionpay-quasi-credit"},
+		ui.Application{Name: "Carte bancaire", Kind: "mastercard"}, ui.Application{Name: "Visa Electron", Kind: "visa"}, ui.Application{Kind: "unionpay-debit"}))
 	add("payment-gone", paying(ui.ScreenPayment), stop, notice(ui.ReasonBankCardGone), func(s *ui.Screen) { s.BankCard = "" })
 	add("pin", paying(ui.ScreenPIN), stop)
 	add("pin-again", paying(ui.ScreenPIN), stop, func(s *ui.Screen) { s.Notice, s.PINTriesLeft = ui.ReasonWrongPIN, 2 })
