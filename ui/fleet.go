@@ -106,6 +106,7 @@ func judge(k Kiosk, now time.Time) fleetKiosk {
 	mark(f.Bad > 0, "devices")
 	mark(!k.ChainOK, "journal")
 	mark(k.Recovering, "recovering")
+	mark(k.Risk != nil && k.Risk.Alarms > 0, "alarms")
 	if kept := k.Kept; kept != nil {
 		mark(kept.VerifyFailed || kept.BackupFailed || kept.TidyFailed || kept.RestoredStart, "kept")
 		mark(!kept.Backup.IsZero() && now.Sub(kept.Backup) > backupOld, "backup") // none yet is no fault: a kiosk begins so

@@ -61,6 +61,14 @@ type Kept struct {
 	RestoredStart bool   // a damaged journal was set aside at this start and a backup restored
 }
 
+// RiskStruck is how often rules of risk struck at a kiosk today, and the last one.
+type RiskStruck struct {
+	Alarms, Cashier, Refused int
+	Rule                     string
+	Outcome                  string // keys [fleet.risk.KEY]: alarm, cashier, refuse; "": another
+	At                       time.Time
+}
+
 // FleetState is every kiosk that the host knows.
 type FleetState struct {
 	Kiosks []Kiosk
@@ -111,9 +119,10 @@ type Kiosk struct {
 	JournalSeq   uint64
 	Epoch        string // hex
 	ChainOK      bool
-	Kept         *Kept  // nil: not told
-	Recovering   bool   // restored from a backup, and the host has not confirmed what is open
-	ChainNote    string // what is wrong with the chain, and since which entry
+	Kept         *Kept       // nil: not told
+	Risk         *RiskStruck // rules of risk that struck today; nil: none
+	Recovering   bool        // restored from a backup, and the host has not confirmed what is open
+	ChainNote    string      // what is wrong with the chain, and since which entry
 	Screen       ScreenName
 	Devices      []DeviceState
 	Rewrites     []Rewrite     // open ones, oldest first

@@ -146,7 +146,7 @@ func TestFleet(t *testing.T) {
 	ws := open(t, h, c.Jar, "/operator/ws?lang=en")
 	m := next(t, ws)
 	all := text(m)
-	for _, want := range []string{"Kiosks: 4, connected: 3", "Need attention: 3", "chain broken", "1 not ok", `data-at="`} {
+	for _, want := range []string{"Kiosks: 4, connected: 3", "Need attention: 3", "chain broken", "1 not ok", `data-at="`, "Risk alarms today: 2: cross-border-seen"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q", want)
 		}
@@ -187,7 +187,7 @@ func TestOperatorSeesCasesAndKeeping(t *testing.T) {
 		}
 	}
 	_, body = h.get(t, c, "/operator?kiosk=K-0018&lang=en")
-	for _, want := range []string{"sells nothing", "Verified as a whole", "set aside", "18 % of its pages free", "41.0 MiB", "00aa9ab1e2d34c5f"} {
+	for _, want := range []string{"sells nothing", "Verified as a whole", "set aside", "18 % of its pages free", "2 alarms, 1 sent to the desk, 0 refused", "41.0 MiB", "00aa9ab1e2d34c5f"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the kiosk's page does not say %q", want)
 		}

@@ -132,7 +132,7 @@ func (s *Station) assembleRisk() error {
 		return err
 	}
 	s.risk = &riskJudge{
-		rules: set, journal: s.journal, post: s.post, now: func() time.Time { return s.now().Local() },
+		rules: set, journal: s.journal, post: s.post, log: s.log, now: func() time.Time { return s.now().Local() },
 		sale:   func(id entry.SaleID) topup.Sale { state, _ := s.engine.State(); return state.Durable.Sales[id] },
 		filled: make(chan struct{}), open: map[entry.SaleID]payer{},
 	}

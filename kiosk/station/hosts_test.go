@@ -146,6 +146,9 @@ func TestTheOperatorsRules(t *testing.T) {
 	if reason := state.Live.Front.Reason; reason != "risk-cashier" || struck != "at-home alarm, much cashier" {
 		t.Errorf("%s; %s", reason, struck)
 	}
+	if r := w.st.heartbeat().Risk; r == nil || r.Alarms != 1 || r.Cashier != 1 || r.Refused != 0 || r.Rule != "much" {
+		t.Errorf("the operator hears of %+v", r)
+	}
 	if shown := w.pad.Snapshot(); shown.Waiting {
 		t.Error("a PIN is asked for")
 	}

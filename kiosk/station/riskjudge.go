@@ -3,11 +3,13 @@ package station
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
 	"buka/cardio/emv"
 	"buka/internal/entry"
+	"buka/internal/money"
 	"buka/kiosk/risk"
 	"buka/topup"
 )
@@ -17,10 +19,12 @@ import (
 type riskJudge struct {
 	rules   *risk.Set
 	ledger  risk.Ledger
+	struck  struck
 	journal *journal
 	now     func() time.Time // in the kiosk's zone
 	post    func(topup.Event)
 	sale    func(entry.SaleID) topup.Sale
+	log     *slog.Logger
 
 	filled chan struct{} // closed when the day so far is counted
 
@@ -80,6 +84,7 @@ func (r *riskJudge) tell(id entry.SaleID, card string, v risk.Verdict) {
 	for o := risk.Alarm; o <= v.Outcome; o++ {
 		for _, name := range v.Rules {
 			if r.rules.OutcomeOf(name) == o && !(again && o == risk.Alarm) {
+				r.log.Warn("a risk rule struck", "rule", name, "outcome", o.String(), "claim", id.Claim(), "bank_card", card)
 				r.post(topup.RiskJudged{Sale: id, Rule: name, Outcome: o.String()})
 			}
 		}
@@ -97,6 +102,14 @@ func (r *riskJudge) count(body entry.Body, at func() time.Time) {
 		if len(r.open) < maxPayers {
 			r.open[b.Sale] = payer{purse: b.Card.Number}
 		}
+	case entry.AmountChosen:
+		if p, ok := r.open[b.Sale]; ok {
+			p.amount = int64(b.Amount)
+			r.open[b.Sale] = p
+		}
+	case entry.RiskStruck:
+		p := r.open[b.Sale]
+		r.struck.add(strike{b.Sale, p.purse, money.Fen(p.amount), b.Rule, b.Outcome, at()})
 	case entry.PaymentStarted:
 		if p, ok := r.open[b.Sale]; ok {
 			p.bank, p.amount = b.PAN, int64(b.Amount)
@@ -140,7 +153,11 @@ func (r *riskJudge) fill(ctx context.Context, to uint64, offset time.Duration) (
 		case entry.KBatchClosing:
 			paid = time.Time{}
 			return nil
-		case entry.KSaleOpened, entry.KPaymentStarted, entry.KSaleClosed:
+		case entry.KRiskStruck:
+			if day(e).Format(time.DateOnly) != today {
+				return nil
+			}
+		case entry.KSaleOpened, entry.KAmountChosen, entry.KPaymentStarted, entry.KSaleClosed:
 		default:
 			return nil
 		}

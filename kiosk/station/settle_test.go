@@ -1,10 +1,12 @@
 package station
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
 	"net"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -294,7 +296,8 @@ func TestRulesAreToldOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	var told []string
-	r := &riskJudge{rules: rules, post: func(ev topup.Event) {
+	var log bytes.Buffer
+	r := &riskJudge{rules: rules, log: slog.New(slog.NewTextHandler(&log, nil)), post: func(ev topup.Event) {
 		e := ev.(topup.RiskJudged)
 		told = append(told, e.Rule+" "+e.Outcome)
 	}}
@@ -303,6 +306,9 @@ func TestRulesAreToldOnce(t *testing.T) {
 	r.tell("S", "card", v)
 	if got := fmt.Sprint(told); got != "[b alarm a refuse a refuse]" {
 		t.Error(got)
+	}
+	if got := strings.Count(log.String(), "level=WARN"); got != 3 || !strings.Contains(log.String(), "rule=b outcome=alarm") {
+		t.Errorf("the log says %s", log.String())
 	}
 }
 

@@ -25,7 +25,7 @@ func (s *Station) heartbeat() fleetlink.Heartbeat {
 			h.OldestOwedMS = at.UnixMilli()
 		}
 	}
-	h.Kept = s.keeper.told()
+	h.Kept, h.Risk = s.keeper.told(), s.risk.told()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, name := range []string{"transit", "bank", "desk", "pinpad", "journal"} {

@@ -113,6 +113,7 @@ func FleetState() ui.FleetState {
 			JournalSeq: 12873, ChainOK: true, Kept: kept(26 * time.Minute), Epoch: "5f0c9ab1e2d34c5f", Devices: good, Screen: ui.ScreenIdle, Recent: journal},
 		{ID: "K-0018", Place: "Xujiahui, hall 3", Version: "0.2.0", LinkUp: true, LastSeen: now.Add(-5 * time.Second), LastSync: now.Add(-8 * time.Second),
 			Owed: 1, OldestOwed: now.Add(-40 * time.Minute), OpenRewrites: 1, Unresolved: 1, JournalSeq: 9911, ChainOK: true, Kept: restored, Recovering: true, Epoch: "00aa9ab1e2d34c5f",
+			Risk:    &ui.RiskStruck{Alarms: 2, Cashier: 1, Rule: "cross-border-seen", Outcome: "alarm", At: now.Add(-12 * time.Minute)},
 			Devices: bad, Screen: ui.ScreenOffline, Recent: journal,
 			Rewrites: []ui.Rewrite{{Sale: "4Q7ZK1M2N8P3R5T6", Claim: "4Q7Z-K1M2", CardNumber: "3105170010170907984", Amount: 5000,
 				Since: now.Add(-47 * time.Minute), State: ui.OpenUnknown, Origin: "torn", Owner: "K-0018"}}},

@@ -1,6 +1,10 @@
 package fleetmsg
 
-import "buka/internal/entry"
+import (
+	"errors"
+
+	"buka/internal/entry"
+)
 
 // Heartbeat is how a kiosk is, right now. It carries no money: what is owed
 // and open is counted here and proven by the journal.
@@ -22,6 +26,18 @@ type Heartbeat struct {
 	Recovering   string    `cbor:"15,keyasint,omitempty" json:"recovering"`        // why the journal was restored, until the host has confirmed it
 	Kept         *Kept     `cbor:"16,keyasint,omitempty" json:"kept,omitempty"`    // how the journal is kept; nil from an older kiosk
 	Place        string    `cbor:"17,keyasint,omitempty" json:"place,omitempty"`   // where it stands
+	Risk         *Risk     `cbor:"18,keyasint,omitempty" json:"risk,omitempty"`    // rules that struck today; nil: none
+}
+
+// Risk counts how often rules of the operator's struck today, by the kiosk's day,
+// and names the last one.
+type Risk struct {
+	Alarms  int    `cbor:"1,keyasint,omitempty" json:"alarms,omitempty"`  // the payment went on
+	Cashier int    `cbor:"2,keyasint,omitempty" json:"cashier,omitempty"` // sent to the desk
+	Refused int    `cbor:"3,keyasint,omitempty" json:"refused,omitempty"` // refused
+	Rule    string `cbor:"4,keyasint" json:"rule"`                        // name of the last
+	Outcome string `cbor:"5,keyasint" json:"outcome"`                     // alarm, cashier or refuse
+	AtMS    int64  `cbor:"6,keyasint" json:"atMs"`                        // kiosk clock, milliseconds since 1970 UTC
 }
 
 // Kept is how a kiosk keeps its journal: the last time each was done, and what
@@ -62,6 +78,11 @@ func (h Heartbeat) Encode() ([]byte, error) {
 		k.VerifyErr, k.BackupErr, k.TidyErr, k.Restored = Clip(k.VerifyErr), Clip(k.BackupErr), Clip(k.TidyErr), Clip(k.Restored)
 		h.Kept = &k
 	}
+	if h.Risk != nil {
+		r := *h.Risk
+		r.Rule, r.Outcome = Clip(r.Rule), Clip(r.Outcome)
+		h.Risk = &r
+	}
 	devices := make([]Device, len(h.Devices))
 	for i, d := range h.Devices {
 		d.Name, d.Code = Clip(d.Name), Clip(d.Code)
@@ -101,6 +122,14 @@ func (h Heartbeat) check() error {
 			if err := checkText("the journal's keeping", text); err != nil {
 				return err
 			}
+		}
+	}
+	if r := h.Risk; r != nil {
+		if r.Alarms < 0 || r.Cashier < 0 || r.Refused < 0 {
+			return malformed("a negative count")
+		}
+		if err := errors.Join(checkText("risk rule", r.Rule), checkText("risk outcome", r.Outcome)); err != nil {
+			return err
 		}
 	}
 	for _, d := range h.Devices {

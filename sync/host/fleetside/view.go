@@ -36,6 +36,7 @@ type Kiosk struct {
 	SaysSales     uint64
 	Recovering    string         // its journal was restored, why, and this host has not confirmed it yet; empty: it is well
 	Kept          *fleetmsg.Kept // how its journal is kept; nil: it has not said. Not to be changed
+	Risk          *fleetmsg.Risk // rules that struck today; nil: none. Not to be changed
 	Screen        string
 	Devices       []fleetmsg.Device
 	ClockOffset   time.Duration // kiosk clock minus host clock at the last heartbeat, about
@@ -131,7 +132,7 @@ func (s *Side) said(name string) Kiosk {
 	k.Version, k.SaysTail, k.SaysMark = h.Version, h.TailSeq, h.MarkSeq
 	k.SaysOwed, k.SaysOpen, k.SaysUnknown, k.SaysSales = h.Owed, h.OpenRewrites, h.Unknown, h.Sales
 	k.Place = h.Place
-	k.Recovering, k.Kept = h.Recovering, h.Kept
+	k.Recovering, k.Kept, k.Risk = h.Recovering, h.Kept, h.Risk
 	k.OldestOwed, k.Screen, k.Devices = moment(h.OldestOwedMS), h.Screen, slices.Clone(h.Devices)
 	if h.AtMS != 0 && !p.seen.IsZero() {
 		k.ClockOffset = time.Duration(h.AtMS-p.seen.UnixMilli()) * time.Millisecond

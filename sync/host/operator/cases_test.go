@@ -85,6 +85,21 @@ func TestKept(t *testing.T) {
 	}
 }
 
+// Which rules of risk struck reaches the page; an outcome that it has no words for is
+// left out.
+func TestRiskStruck(t *testing.T) {
+	k := kiosk(fleetside.Kiosk{Name: "K1", Risk: &fleetmsg.Risk{Alarms: 3, Refused: 1, Rule: "large", Outcome: "alarm", AtMS: 1000}})
+	if r := k.Risk; r == nil || r.Alarms != 3 || r.Refused != 1 || r.Rule != "large" || r.Outcome != "alarm" || r.At.UnixMilli() != 1000 {
+		t.Errorf("%+v", k.Risk)
+	}
+	if k := kiosk(fleetside.Kiosk{Name: "K1", Risk: &fleetmsg.Risk{Outcome: "ring a bell"}}); k.Risk.Outcome != "" {
+		t.Errorf("%+v", k.Risk)
+	}
+	if k := kiosk(fleetside.Kiosk{Name: "K1"}); k.Risk != nil {
+		t.Errorf("%+v", k.Risk)
+	}
+}
+
 // Both sides' totals and what differs reach the page; without the database
 // nothing does.
 func TestBatches(t *testing.T) {

@@ -8,6 +8,7 @@ package operator
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -147,6 +148,12 @@ func kiosk(k fleetside.Kiosk) ui.Kiosk {
 		ChainOK: k.Conflict == "", ChainNote: k.Conflict, Screen: ui.ScreenName(k.Screen),
 	}
 	out.Recovering, out.Kept = k.Recovering != "", kept(k.Kept)
+	if r := k.Risk; r != nil {
+		out.Risk = &ui.RiskStruck{Alarms: r.Alarms, Cashier: r.Cashier, Refused: r.Refused, Rule: r.Rule, At: moment(r.AtMS)}
+		if slices.Contains([]string{"alarm", "cashier", "refuse"}, r.Outcome) { // those that the page has words for
+			out.Risk.Outcome = r.Outcome
+		}
+	}
 	for _, d := range k.Devices {
 		state := "ok"
 		switch {
