@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -219,20 +218,6 @@ func caKeysOf(name string) (*emv.CATable, error) {
 		return nil, fmt.Errorf("bank_card.ca_keys: %s: %w", name, err)
 	}
 	return t, nil
-}
-
-// lengthsOfPIK are those of the PIN key's cryptogram in DE62, by the length of the
-// whole; 4 bytes of check value follow.
-var lengthsOfPIK = map[int]int{24: 8, 40: 16, 60: 16, 56: 24, 84: 24}
-
-// wrappedPIK takes the PIN key out of a sign-on, for a pad that has the master key
-// itself. The pad compares the check value.
-func wrappedPIK(de62 []byte) (pin.WrappedKey, bool) {
-	n, ok := lengthsOfPIK[len(de62)]
-	if !ok {
-		return pin.WrappedKey{}, false
-	}
-	return pin.WrappedKey{Cryptogram: slices.Clone(de62[:n]), Check: slices.Clone(de62[n : n+4])}, true
 }
 
 func readBounded(path string) ([]byte, error) {

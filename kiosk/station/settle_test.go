@@ -181,7 +181,7 @@ func (h *deafHost) Handle(_ context.Context, r *switchlink.Request) (switchlink.
 }
 
 // clientOf gives a link to a host that answers so.
-func clientOf(t *testing.T, host switchlink.Handler) *switchlink.Client {
+func clientOf(t *testing.T, host switchlink.Handler, change ...func(*switchlink.Config)) *switchlink.Client {
 	t.Helper()
 	server := switchlink.NewServer(switchlink.ServerConfig{Handler: host, Logger: slog.New(slog.DiscardHandler)})
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
@@ -191,7 +191,11 @@ func clientOf(t *testing.T, host switchlink.Handler) *switchlink.Client {
 	served := make(chan struct{})
 	go func() { defer close(served); server.Serve(ln) }()
 	t.Cleanup(func() { server.Close(); <-served })
-	client, err := switchlink.New(switchlink.Config{Addr: ln.Addr().String(), TerminalID: "00000001", MerchantID: "000000000000001", Timeout: time.Second})
+	cfg := switchlink.Config{Addr: ln.Addr().String(), TerminalID: "00000001", MerchantID: "000000000000001", Timeout: time.Second}
+	for _, f := range change {
+		f(&cfg)
+	}
+	client, err := switchlink.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -29,7 +29,7 @@ func (h *hosts) signOn(ctx context.Context, c topup.SignOn) {
 		h.post(topup.SignOnAsked{}) // the host may have taken it, and work under other keys now
 		return
 	}
-	if key, ok := wrappedPIK(r.Keys); ok {
+	if key, ok := switchlink.WrappedPINKey(r.Keys); ok && h.links.payRing == nil {
 		h.pik.Store(&key)
 	}
 	now := h.clock()

@@ -1,6 +1,7 @@
 package station
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
@@ -13,6 +14,8 @@ import (
 	"time"
 
 	"buka/cardio/virtual"
+	"buka/internal/mac"
+	"buka/internal/pin"
 	"buka/kiosk/config"
 	"buka/sync/switchlink"
 	"buka/topup"
@@ -100,13 +103,16 @@ func TestASettlementWantsThePaymentHostAlone(t *testing.T) {
 }
 
 // noHost refuses sign-ons.
-type noHost struct{ refuses atomic.Int32 }
+type noHost struct {
+	refuses atomic.Int32
+	keys    []byte // that a sign-on brings
+}
 
 func (h *noHost) Handle(_ context.Context, r *switchlink.Request) (switchlink.Response, bool) {
 	if r.Kind == switchlink.KindSignOn && h.refuses.Add(-1) >= 0 {
 		return switchlink.Response{Code: "03", At: time.Now()}, true
 	}
-	return switchlink.Response{Code: "00", Batch: 1, At: time.Now()}, true
+	return switchlink.Response{Code: "00", Batch: 1, At: time.Now(), Keys: h.keys}, true
 }
 
 // TestAnAuthorityThatRefuses is asked again without a word from anybody.
@@ -126,6 +132,40 @@ func TestAnAuthorityThatRefuses(t *testing.T) {
 	for deadline := time.Now().Add(hostWait); !l.stands(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("not asked again; %d refusals left", host.refuses.Load())
+		}
+	}
+}
+
+// TestThePadIsGivenThePINKeyOfTheLink: with a key that is shorter than its room in
+// DE62 (84 bytes, keys of 16), on a link with MACs and on one without.
+func TestThePadIsGivenThePINKeyOfTheLink(t *testing.T) {
+	key := func(b byte) pin.SecretKey {
+		k, err := pin.NewSecretKey(pin.TDES2, bytes.Repeat([]byte{b, b + 2}, 8))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return k
+	}
+	master := key(0x10)
+	var de62 []byte
+	var want pin.WrappedKey
+	for i, k := range []pin.SecretKey{key(0x20), key(0x40), key(0x80)} {
+		w, err := pin.Wrap(master, k)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 0 {
+			want = w
+		}
+		de62 = append(append(append(de62, w.Cryptogram...), make([]byte, 8)...), w.Check...)
+	}
+	host := &noHost{keys: de62}
+	for _, ring := range []*switchlink.Ring{switchlink.NewRing(mac.UnionPayECB, master), nil} {
+		client := clientOf(t, host, func(c *switchlink.Config) { c.Keys = ring })
+		h := newHosts(&links{payments: client, loads: client, payRing: ring}, func(topup.Event) {}, time.Now, slog.New(slog.DiscardHandler))
+		h.signOn(t.Context(), topup.SignOn{STAN: 1})
+		if got := h.pinKey(); !bytes.Equal(got.Cryptogram, want.Cryptogram) || !bytes.Equal(got.Check, want.Check) {
+			t.Errorf("ring %v: the pad is given %v", ring != nil, got)
 		}
 	}
 }

@@ -34,9 +34,9 @@ type hosts struct {
 	tender   Tender // takes its own payments back
 	answers  *answers.Table
 	journal  *journal
-	pik      atomic.Pointer[pin.WrappedKey]
-	told     uploadMark // of the settlement's owner alone
-	again    bool       // the sign-on before came to nothing; of the sign-ons' owner alone
+	pik      atomic.Pointer[pin.WrappedKey] // on a link without MACs
+	told     uploadMark                     // of the settlement's owner alone
+	again    bool                           // the sign-on before came to nothing; of the sign-ons' owner alone
 	keeper   restoreKeeper
 	terminal string // merchant and terminal, with a slash
 	post     func(topup.Event)
@@ -111,8 +111,13 @@ func (h *hosts) perform(ctx context.Context, cmd topup.Command) {
 	}
 }
 
-// pinKey is the PIN key of the last sign-on, as it came.
+// pinKey is the PIN key of the last sign-on, as it came: what the link has opened
+// with the master key, or, on a link that has none, what it looks like. The pad
+// compares the check value.
 func (h *hosts) pinKey() pin.WrappedKey {
+	if h.links.payRing != nil {
+		return h.links.payRing.PINKey()
+	}
 	if key := h.pik.Load(); key != nil {
 		return *key
 	}

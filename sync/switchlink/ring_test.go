@@ -178,3 +178,55 @@ func FuzzKeys(f *testing.F) {
 		}
 	})
 }
+
+// TestPINKeyWithoutTheMasterKey: the PIN key of every layout, in a room of its length
+// and in a longer one, is told apart as by a ring that has the master key.
+func TestPINKeyWithoutTheMasterKey(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		master := tdes(r, genBytes(r, 16, "master"))
+		total := rapid.SampledFrom([]int{24, 40, 56, 60, 84}).Draw(r, "length")
+		rooms := keyLayouts[total]
+		var sizes []int
+		for _, n := range []int{8, 16, 24} {
+			if n <= rooms[0] {
+				sizes = append(sizes, n)
+			}
+		}
+		size := rapid.SampledFrom(sizes).Draw(r, "size")
+		behind := rapid.Bool().Draw(r, "check value right behind the key")
+		want, err := pin.Wrap(master, tdes(r, genBytes(r, size, "pik")))
+		if err != nil {
+			r.Fatal(err)
+		}
+		room := rooms[0]
+		de62 := append(bytes.Clone(want.Cryptogram), make([]byte, room-size)...)
+		if behind {
+			de62 = append(append(bytes.Clone(want.Cryptogram), want.Check...), make([]byte, room-size)...)
+		} else {
+			de62 = append(de62, want.Check...)
+		}
+		for _, room := range rooms[1:] {
+			w, err := pin.Wrap(master, tdes(r, genBytes(r, room, "key")))
+			if err != nil {
+				r.Fatal(err)
+			}
+			de62 = append(append(de62, w.Cryptogram...), w.Check...)
+		}
+		got, ok := WrappedPINKey(de62)
+		if !ok || !bytes.Equal(got.Cryptogram, want.Cryptogram) || !bytes.Equal(got.Check, want.Check) {
+			r.Fatalf("%d of %d bytes: %v", size, len(de62), got)
+		}
+		ring := NewRing(mac.UnionPayECB, master)
+		if err := ring.Take(de62); err != nil {
+			r.Fatal(err)
+		}
+		if w := ring.PINKey(); !bytes.Equal(w.Cryptogram, got.Cryptogram) || !bytes.Equal(w.Check, got.Check) {
+			r.Fatal("a ring finds another")
+		}
+	})
+	for _, n := range []int{0, 8, 23, 41, 120} {
+		if _, ok := WrappedPINKey(make([]byte, n)); ok {
+			t.Errorf("%d bytes", n)
+		}
+	}
+}
