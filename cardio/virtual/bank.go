@@ -32,10 +32,16 @@ type BankOptions struct {
 	Country  uint16 // of the issuer, tag 5F28; default 0156, China
 
 	Contact bool   // the contact face: a PSE and no PPSE, GENERATE AC
+	NoPSE   bool   // contact: no directory
 	NoPIN   bool   // verified by nothing
 	ODA     string // contact: "cda" (default), "dda", "sda", "none"
 	Refuses bool   // the first cryptogram is an AAC
 	Regrets bool   // the second one is, whatever the host says
+	Confirm bool   // the cardholder must agree to pay with this application
+	// Second is another application on the same card, of lower priority: UnionPay
+	// credit, if it says nothing else. Only its own PAN is required; face and
+	// memory are those of the card.
+	Second *BankOptions
 
 	IssuerKey cryptogram.Key     // default TestIssuerKey
 	Profile   cryptogram.Profile // default Common; Visa and Mastercard: CVN18
@@ -59,13 +65,18 @@ type Bank struct {
 	aip    []byte
 	store  Store
 
-	mu      sync.Mutex
-	session bankSession
+	beside *Bank // another application on the card; answers through this one only
+
+	mu       sync.Mutex
+	inPSE    bool
+	selected int // place in applications
+	session  bankSession
 }
 
-// bankSession is what the card forgets without power.
+// bankSession is what an application forgets when another one is selected, or
+// without power.
 type bankSession struct {
-	where     place
+	selected  bool
 	optioned  bool // GET PROCESSING OPTIONS was done
 	stage     int  // cryptograms given
 	atc       uint16
@@ -75,15 +86,6 @@ type bankSession struct {
 	issuer    int // issuer authentication: 0 not done, 1 done, -1 failed
 	generated map[apdu.Tag][]byte
 }
-
-// place is what is selected.
-type place uint8
-
-const (
-	nowhere place = iota
-	inPSE
-	inApplication
-)
 
 var _ Program = (*Bank)(nil)
 
@@ -112,7 +114,24 @@ func NewBank(o BankOptions) (*Bank, error) {
 	if _, err := b.counter(); err != nil {
 		return nil, err
 	}
+	if o.Second == nil {
+		return b, nil
+	}
+	if b.beside, err = NewBank(o.other()); err != nil {
+		return nil, fmt.Errorf("its second application: %w", err)
+	}
 	return b, nil
+}
+
+// other is the second application, as a card.
+func (o BankOptions) other() BankOptions {
+	s := *o.Second
+	s.Contact, s.Store, s.Second = o.Contact, o.Store, nil
+	s.Credit = s.Credit || len(s.AID) == 0
+	fill(&s.Expiry, o.Expiry)
+	fill(&s.Name, o.Name+"-2")
+	fill(&s.IssuerKey, o.IssuerKey)
+	return s
 }
 
 func (o *BankOptions) fill() error {

@@ -93,6 +93,49 @@ func TestBankVariants(t *testing.T) {
 	}
 }
 
+// TestTwoApplications: the directory lists both; each has its own state, which the
+// selection of the other one ends; names are found by their beginning, one after
+// the other.
+func TestTwoApplications(t *testing.T) {
+	const debit, credit = "A000000333010101", "A000000333010102"
+	b := newBank(t, BankOptions{Contact: true, Confirm: true, Second: &BankOptions{PAN: "6225880000000035"}})
+	say(t, b, "00A404000E 315041592E5359532E4444463031 00", "*9000")
+	for n, want := range []string{debit, credit} {
+		r := say(t, b, fmt.Sprintf("00B2%02X0C00", n+1), "*9000")
+		aid, err := apdu.Find(r[:len(r)-2], 0x70, 0x61, 0x4F)
+		p, _ := apdu.Find(r[:len(r)-2], 0x70, 0x61, 0x87)
+		if err != nil || !bytes.Equal(aid, unhex(t, want)) || !bytes.Equal(p, [][]byte{{0x81}, {0x02}}[n]) {
+			t.Errorf("%X, priority %X, %v", aid, p, err)
+		}
+	}
+	say(t, b, "00B2030C00", "6A83")
+	named := func(cmd, want string) {
+		t.Helper()
+		r := say(t, b, cmd, "*9000")
+		if name, err := apdu.Find(r[:len(r)-2], 0x6F, 0x84); err != nil || !bytes.Equal(name, unhex(t, want)) {
+			t.Errorf("%X, %v", name, err)
+		}
+	}
+	say(t, b, "00A4040205 A000000333 00", "6A82") // nothing was selected before
+	named("00A4040005 A000000333 00", debit)
+	named("00A4040205 A000000333 00", credit)
+	say(t, b, "00A4040205 A000000333 00", "6A82")
+	named("00A4040008"+credit+"00", credit)
+	say(t, b, "80A8000004 8302 0156 00", "*9000")
+	say(t, b, "00B2011400", "*9000")
+	named("00A4040008"+debit+"00", debit)
+	say(t, b, "00B2011400", "6985")
+	if b.ATC() != 0 || b.Second().ATC() != 1 {
+		t.Error(b.ATC(), b.Second().ATC())
+	}
+	b.Reset()
+	say(t, b, "80A8000004 8302 0156 00", "6985")
+	if _, err := NewBank(BankOptions{PAN: "6225880000000001", Second: &BankOptions{PAN: "1"}}); err == nil {
+		t.Error("a second application without a number")
+	}
+	say(t, newBank(t, BankOptions{Contact: true, NoPSE: true}), "00A404000E 315041592E5359532E4444463031 00", "6A82")
+}
+
 func FuzzBank(f *testing.F) {
 	f.Add(unhex(f, gpo))
 	f.Add(unhex(f, "00B2010C00"))

@@ -11,7 +11,7 @@ func (b *Bank) Reset() {
 	b.on()
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.session = bankSession{}
+	b.deselect()
 }
 
 // Process answers one command.
@@ -30,6 +30,15 @@ func (b *Bank) answer(cmd []byte) apdu.Response {
 		return sw(apdu.WrongLength)
 	case c.CLA == 0x00 && c.INS == 0xA4:
 		return b.selectName(c)
+	case c.CLA == 0x00 && c.INS == 0xB2 && b.inPSE:
+		return b.readDirectory(c)
+	}
+	return b.applications()[b.selected].application(c, cmd)
+}
+
+// application answers what is not about the card as a whole.
+func (b *Bank) application(c apdu.Command, cmd []byte) apdu.Response {
+	switch {
 	case c.CLA == 0x00 && c.INS == 0xB2:
 		return b.readRecord(c)
 	case c.CLA == 0x80 && c.INS == 0xA8:
@@ -48,35 +57,6 @@ func (b *Bank) answer(cmd []byte) apdu.Response {
 	return sw(apdu.BadINS)
 }
 
-func (b *Bank) selectName(c apdu.Command) apdu.Response {
-	b.session = bankSession{}
-	name := c.Data
-	state, err := b.counter()
-	switch {
-	case err != nil:
-		return sw(apdu.NoDiagnosis)
-	case c.P1 != 0x04:
-		return sw(apdu.BadP1P2)
-	case b.opt.Blocked:
-		return sw(apdu.NotSupported)
-	case c.P2 != 0x00: // there is no next occurrence
-		return sw(apdu.FileNotFound)
-	case string(name) == ppse && !b.opt.Contact:
-		return ok(directory(ppse, b.opt.AID, b.opt.Label))
-	case string(name) == pse:
-		b.session.where = inPSE
-		return ok(object(0x6F, object(0x84, []byte(pse)), object(0xA5, object(0x88, []byte{0x01}))))
-	case len(name) >= 5 && bytes.HasPrefix(b.opt.AID, name):
-		if state.Blocked {
-			return sw(apdu.FileInvalidated)
-		}
-		b.session.where = inApplication
-		return ok(object(0x6F, object(0x84, b.opt.AID),
-			object(0xA5, object(0x50, []byte(b.opt.Label)), object(0x87, []byte{0x01}), object(0x9F38, b.wishes()))))
-	}
-	return sw(apdu.FileNotFound)
-}
-
 // wishes is the PDOL, 9F38.
 func (b *Bank) wishes() []byte {
 	if b.opt.Contact {
@@ -85,26 +65,23 @@ func (b *Bank) wishes() []byte {
 	return pdolContactless
 }
 
-// readRecord serves the directory of the PSE, or the application's files.
+// readRecord serves the application's files.
 func (b *Bank) readRecord(c apdu.Command) apdu.Response {
-	s := b.session
-	if s.where == nowhere || s.where == inApplication && !s.optioned {
+	if !b.session.optioned {
 		return sw(apdu.ConditionsNotMet)
 	}
-	records := b.files[c.P2>>3]
-	if s.where == inPSE {
-		records = nil
-		if c.P2>>3 == 1 {
-			records = [][]byte{object(0x70, object(0x61, object(0x4F, b.opt.AID), object(0x50, []byte(b.opt.Label)), object(0x87, []byte{0x01})))}
-		}
-	}
+	return record(b.files[c.P2>>3], c)
+}
+
+// record is READ RECORD of one file.
+func record(file [][]byte, c apdu.Command) apdu.Response {
 	switch {
-	case c.P2&0x07 != 0x04 || records == nil:
+	case c.P2&0x07 != 0x04 || file == nil:
 		return sw(apdu.FileNotFound)
-	case c.P1 < 1 || int(c.P1) > len(records):
+	case c.P1 < 1 || int(c.P1) > len(file):
 		return sw(apdu.RecordNotFound)
 	}
-	return ok(records[c.P1-1])
+	return ok(file[c.P1-1])
 }
 
 // processingOptions is GET PROCESSING OPTIONS: it begins a transaction, counts
@@ -112,7 +89,7 @@ func (b *Bank) readRecord(c apdu.Command) apdu.Response {
 func (b *Bank) processingOptions(c apdu.Command) apdu.Response {
 	s := &b.session
 	switch {
-	case s.where != inApplication || s.optioned:
+	case !s.selected || s.optioned:
 		return sw(apdu.ConditionsNotMet)
 	case c.P1 != 0 || c.P2 != 0:
 		return sw(apdu.BadP1P2)

@@ -54,7 +54,7 @@ func TestForeignTerminal(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o.PAN, o.Store = pan, virtual.NewMemoryStore()
 			r := driven(ctx, t, program, slot, o, "")
-			want := result{OneCVN: r.OneCVN, ODA: o.ODA, ATC: 1, First: "80", Last: "40"}
+			want := result{OneCVN: r.OneCVN, AID: r.AID, ODA: o.ODA, ATC: 1, First: "80", Last: "40"}
 			if o.ODA == "" {
 				want.ODA = "cda"
 			}
@@ -69,6 +69,16 @@ func TestForeignTerminal(t *testing.T) {
 			}
 			if again := driven(ctx, t, program, slot, o, ""); again.ATC != 2 {
 				t.Errorf("the next transaction has counter %d", again.ATC)
+			}
+		})
+	}
+	for name, noPSE := range map[string]bool{"two applications": false, "two applications, no directory": true} {
+		t.Run(name, func(t *testing.T) {
+			o := virtual.BankOptions{PAN: pan, Contact: true, NoPSE: noPSE, Second: &virtual.BankOptions{PAN: otherPAN}, Store: virtual.NewMemoryStore()}
+			for which, aid := range []string{"a000000333010101", "a000000333010102"} { // each counts for itself
+				if r := driven(ctx, t, program, slot, o, "", strconv.Itoa(which)); r.AID != aid || r.ATC != 1 || r.Last != "40" {
+					t.Errorf("%+v", r)
+				}
 			}
 		})
 	}
@@ -95,11 +105,12 @@ type result struct {
 	First  string `json:"first"`
 	Last   string `json:"last"`
 	OneCVN int    `json:"cvn"`
+	AID    string `json:"aid"`
 }
 
 // driven has the program serve one card. says is the reason for which it must
 // end; empty: it must end well.
-func driven(ctx context.Context, t *testing.T, program string, slot virtual.Slot, o virtual.BankOptions, says string) (r result) {
+func driven(ctx context.Context, t *testing.T, program string, slot virtual.Slot, o virtual.BankOptions, says string, which ...string) (r result) {
 	t.Helper()
 	if err := slot.Insert(bank(t, o)); err != nil {
 		t.Fatal(err)
@@ -110,7 +121,8 @@ func driven(ctx context.Context, t *testing.T, program string, slot virtual.Slot
 		face = "contact"
 	}
 	key := hex.EncodeToString(virtual.TestIssuerKey[:])
-	cmd := exec.CommandContext(ctx, program, "testdata/terminal.py", pcscd.Reader1, face, key, "../cakeys.json", "5000")
+	args := append([]string{"testdata/terminal.py", pcscd.Reader1, face, key, "../cakeys.json", "5000"}, which...)
+	cmd := exec.CommandContext(ctx, program, args...)
 	var complaint strings.Builder
 	cmd.Stderr = &complaint
 	out, err := cmd.StdoutPipe()

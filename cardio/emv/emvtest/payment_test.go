@@ -58,12 +58,17 @@ func objects(t *testing.T, p *emv.Payment) map[apdu.Tag][]byte {
 // issuer is the bank: it checks the cryptogram and answers it.
 func issuer(t *testing.T, o map[apdu.Tag][]byte, approve bool) []byte {
 	t.Helper()
+	return issuerOf(t, o, pan, approve)
+}
+
+func issuerOf(t *testing.T, o map[apdu.Tag][]byte, number string, approve bool) []byte {
+	t.Helper()
 	get := func(tag uint32) []byte { return o[apdu.Tag(tag)] }
 	profile, err := cryptogram.Of(o[0x9F10])
 	if err != nil {
 		t.Fatal(err)
 	}
-	key, err := cryptogram.CardKey(virtual.TestIssuerKey, pan, 1)
+	key, err := cryptogram.CardKey(virtual.TestIssuerKey, number, 1)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,9 @@ it, and ends with the second GENERATE AC. It prints one line: JSON, or the
 reason why it could not go on (and ends with status 1). It waits for a card, and
 ends when the card has been taken out.
 
-    terminal.py READER contact|contactless ISSUER-KEY CA-KEYS.json AMOUNT
+    terminal.py READER contact|contactless ISSUER-KEY CA-KEYS.json AMOUNT [WHICH]
+
+WHICH of the card's applications pays, best first, from 0.
 """
 import hashlib
 import json
@@ -247,7 +249,11 @@ class Terminal:
             need(inside(fci, "84") == b"2PAY.SYS.DDF01", "PPSE of another name")
             entries = [v for t, v in tlvs(inside(fci, "A5", "BF0C")) if t == "61"]
         else:
-            fci = only(self.ask("00A40400", b"1PAY.SYS.DDF01"), "6F")
+            try:
+                fci = only(self.ask("00A40400", b"1PAY.SYS.DDF01"), "6F")
+            except Broken as e:
+                need("6A82" in str(e), str(e))
+                return self.by_name()
             sfi, entries = inside(fci, "A5", "88")[0], []
             need(1 <= sfi <= 10, "directory file %d" % sfi)
             while True:
@@ -266,8 +272,27 @@ class Terminal:
         need(out, "an empty directory")
         return [aid for _, aid in sorted(out)]
 
-    def start(self):
-        aid = self.applications()[0]
+    def by_name(self):
+        """AIDs of a card without a directory, by the beginning of their names, best
+        first (EMV Book 1, 12.3.3)."""
+        out = []
+        for provider in ("A000000333", "A000000003", "A000000004"):
+            header = "00A40400"
+            while True:
+                try:
+                    fci = only(self.ask(header, bytes.fromhex(provider)), "6F")
+                except Broken as e:
+                    need("6A82" in str(e), str(e))
+                    break
+                name, own = inside(fci, "84"), dict(tlvs(inside(fci, "A5")))
+                need(name.hex().upper().startswith(provider) and name not in [n for _, n in out], "a name twice, or another one")
+                out.append((own.get("87", b"\x0f")[0] & 0x0F, name))
+                header = "00A40402"
+        need(out, "no application of ours")
+        return [aid for _, aid in sorted(out)]
+
+    def start(self, which):
+        aid = self.applications()[which]
         fci = only(self.ask("00A40400", aid), "6F")
         need(inside(fci, "84") == aid, "the application has another name")
         own = dict(tlvs(inside(fci, "A5")))
@@ -405,11 +430,11 @@ def removed(name):
     SCardReleaseContext(context)
 
 
-def main(name, face, master, table, amount):
+def main(name, face, master, table, amount, which="0"):
     t = Terminal(name, int(amount), face == "contactless")
     try:
         t.ask("00CA9F36", want=0x6D00)  # a command that is not of this card
-        t.start()
+        t.start(int(which))
         master = bytes.fromhex(master)
         result = t.fast(master, table) if "9F26" in t.card else t.dialogue(master, table)
     finally:
