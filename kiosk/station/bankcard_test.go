@@ -87,6 +87,33 @@ func TestTheCardHasTheLastWord(t *testing.T) {
 	}
 }
 
+// TestTheCardHearsWhatCounts: an approval of exactly the amount that was asked for,
+// under whatever code, is one for the chip too; of another amount it is none.
+func TestTheCardHearsWhatCounts(t *testing.T) {
+	for _, x := range []struct {
+		code     string
+		amount   money.Fen
+		approved bool
+	}{{"00", 5000, true}, {"10", 5000, true}, {"11", 5000, true}, {"10", 4000, false}, {"00", 4000, false}} {
+		for _, regrets := range []bool{false, true} {
+			c := newCounter(t)
+			c.insert(c.card(virtual.BankOptions{Contact: true, Regrets: regrets}))
+			if why, _ := c.collect(); why != "" {
+				t.Fatal(why)
+			}
+			c.answer = func(icc []byte) (topup.Paid, []byte) {
+				a, chip := c.says(x.code, icc)
+				a.Outcome, a.Amount = entry.Done, x.amount
+				return a, chip
+			}
+			paid := c.pays(7)
+			if (paid.Chip != nil) != x.approved || paid.Refused != (x.approved && regrets) {
+				t.Errorf("%s of %v, regrets %v: %+v", x.code, x.amount, regrets, paid)
+			}
+		}
+	}
+}
+
 func TestACardThatIsPulledDuringThePIN(t *testing.T) {
 	c := newCounter(t)
 	c.insert(c.card(virtual.BankOptions{Contact: true}))

@@ -62,7 +62,7 @@ func (b *bankCard) Pay(ctx context.Context, p topup.Pay) topup.Paid {
 	b.keepChip(key)
 	answer, chip := b.link.pay(ctx, p, b.payment, icc, b.sealed)
 	b.wipePIN()
-	approved := answer.Outcome == entry.Done && switchlink.Approved(answer.Code)
+	approved := answer.Outcome == entry.Done && answer.Amount == p.Amount // any other amount goes back
 	err = b.end(ctx, emv.ParseAnswer(approved, arcOf(answer), chip), key, scriptResult{batch: p.Batch, stan: p.STAN, sale: p.Sale, amount: p.Amount, rrn: answer.RRN})
 	if approved {
 		chip := b.payment.Receipt()
