@@ -29,6 +29,7 @@ type counter struct {
 	memory *reader.Memory
 	slot   virtual.Slot
 	tender *bankCard
+	number string // of the card that pays
 
 	pin    func(context.Context, device.Request) (device.Result, error)
 	asked  int
@@ -50,7 +51,7 @@ type sentPayment struct {
 
 func newCounter(t *testing.T) *counter {
 	t.Helper()
-	c := &counter{t: t, memory: reader.NewMemory(reader.Limits{}, "One 00")}
+	c := &counter{t: t, number: bankPAN, memory: reader.NewMemory(reader.Limits{}, "One 00")}
 	t.Cleanup(func() { c.memory.Close() })
 	roles, err := reader.NewRoles(map[reader.Role]string{reader.Bank: "One", reader.Transit: "One"})
 	if err != nil {
@@ -70,7 +71,7 @@ func newCounter(t *testing.T) *counter {
 
 func (c *counter) EnterPIN(ctx context.Context, r device.Request) (device.Result, error) {
 	c.asked++
-	if r.PAN != bankPAN || r.Amount != 5000 {
+	if r.PAN != c.number || r.Amount != 5000 {
 		c.t.Errorf("the pad was asked for %.6s… and %v", r.PAN, r.Amount)
 	}
 	if c.pin != nil {
@@ -111,7 +112,7 @@ func (c *counter) script(ctx context.Context, r scriptResult) error {
 func (c *counter) approves(icc []byte) (topup.Paid, []byte) { return c.says("00", icc) }
 
 func (c *counter) says(code string, icc []byte) (topup.Paid, []byte) {
-	key, err := cryptogram.CardKey(virtual.TestIssuerKey, bankPAN, 1)
+	key, err := cryptogram.CardKey(virtual.TestIssuerKey, c.number, 1)
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -169,7 +170,7 @@ func (c *counter) collect() (reason string, secret bool) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 	err := c.tender.Collect(ctx, takes, func(masked string, s bool) {
-		if secret = s; masked != "622588******0001" {
+		if secret = s; masked != "622588******"+c.number[12:] {
 			c.t.Error(masked)
 		}
 	})
