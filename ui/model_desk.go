@@ -34,6 +34,18 @@ type DeskState struct {
 	Result     *DeskResult // of the last action, nil if none
 	LastSlip   *DeskSlip   // the last one of this machine, nil if there was none
 	Batches    []DeskBatch // payments that are not settled with the bank, oldest first
+	Sent       []SentHere  // passengers whom a rule of risk has sent here today, newest first
+}
+
+// SentHere is a payment that a rule of risk did not allow at the machine today, and
+// that the passenger was told to make here. Nothing was taken.
+type SentHere struct {
+	Claim      string // on the passenger's screen
+	CardNumber string
+	Amount     money.Fen
+	Rule       string
+	At         time.Time
+	Here       bool // it is the card on the desk reader
 }
 
 // Where an open sale stands: keys [desk.state.KEY].

@@ -87,7 +87,8 @@ func TestDesk(t *testing.T) {
 	ws := open(t, h, c.Jar, "/cashier/ws?lang=en")
 	m := next(t, ws)
 	for _, want := range []string{"4Q7Z-K1M2", "belongs to the card on the reader", "Find out first: it may already be on the card.",
-		"¥50.00 go back to bank card 622588******0001", "The customer is not charged again."} {
+		"¥50.00 go back to bank card 622588******0001", "The customer is not charged again.", "Sent here by a rule today",
+		"The machine has sent this passenger to you: ¥1000.00, rule large-sum, claim 2B2B-2B2B", "6D6D-6D6D"} {
 		if !strings.Contains(text(m), want) {
 			t.Errorf("no %q", want)
 		}

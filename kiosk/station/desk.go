@@ -85,9 +85,11 @@ func (s *Station) deskState(state topup.State) ui.DeskState {
 	if c.Active() || c.Phase == topup.Reading {
 		st.Busy = c.Act
 	}
+	onReader := ""
 	if c.Card != nil && c.Session != 0 {
-		st.Card = deskCard(state, c)
+		st.Card, onReader = deskCard(state, c), c.Card.Card.Number
 	}
+	st.Sent = s.risk.sentToDesk(onReader)
 	st.Result = deskResult(state, c)
 	st.LastSlip, st.Batches = s.slips.lastSlip(), deskBatches(state.Durable)
 	return st

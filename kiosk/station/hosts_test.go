@@ -146,6 +146,10 @@ func TestTheOperatorsRules(t *testing.T) {
 	if reason := state.Live.Front.Reason; reason != "risk-cashier" || struck != "at-home alarm, much cashier" {
 		t.Errorf("%s; %s", reason, struck)
 	}
+	scr, sent := w.st.screen(), w.st.Desk().State().Sent
+	if scr.Claim == "" || len(sent) != 1 || sent[0].Claim != scr.Claim || sent[0].Rule != "much" || sent[0].Amount != 50_00 || sent[0].Here {
+		t.Errorf("the passenger has claim %q, and the cashier sees %+v", scr.Claim, sent)
+	}
 	if r := w.st.heartbeat().Risk; r == nil || r.Alarms != 1 || r.Cashier != 1 || r.Refused != 0 || r.Rule != "much" {
 		t.Errorf("the operator hears of %+v", r)
 	}

@@ -66,7 +66,7 @@ func moment(state topup.State, scr *ui.Screen) {
 	if scr.Name == ui.ScreenOutOfService && scr.Reason == ui.ReasonReaderBusy {
 		scr.ReasonWords = ui.ReasonReaderStuck
 	}
-	if scr.Paid || f.Sale != "" && (scr.Back != "" || f.Phase == topup.Open || f.Phase == topup.Contact) {
+	if scr.Paid || f.Sale != "" && (scr.Back != "" || f.Phase == topup.Declined && f.Reason == "risk-cashier" || f.Phase == topup.Open || f.Phase == topup.Contact) {
 		scr.Claim = f.Sale.Claim()
 	}
 }

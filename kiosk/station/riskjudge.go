@@ -109,7 +109,7 @@ func (r *riskJudge) count(body entry.Body, at func() time.Time) {
 		}
 	case entry.RiskStruck:
 		p := r.open[b.Sale]
-		r.struck.add(strike{b.Sale, p.purse, money.Fen(p.amount), b.Rule, b.Outcome, at()})
+		r.struck.add(strike{sale: b.Sale, card: p.purse, amount: money.Fen(p.amount), rule: b.Rule, outcome: b.Outcome, at: at()})
 	case entry.PaymentStarted:
 		if p, ok := r.open[b.Sale]; ok {
 			p.bank, p.amount = b.PAN, int64(b.Amount)
@@ -118,6 +118,7 @@ func (r *riskJudge) count(body entry.Body, at func() time.Time) {
 	case entry.PaymentApproved:
 		if p, ok := r.open[b.Sale]; ok {
 			r.ledger.Add(at(), p.bank, p.purse, p.amount)
+			r.struck.paid(p.purse)
 		}
 	case entry.SaleClosed:
 		delete(r.open, b.Sale)

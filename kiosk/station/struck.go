@@ -9,6 +9,7 @@ import (
 	"buka/internal/money"
 	"buka/kiosk/risk"
 	"buka/sync/fleetlink/fleetmsg"
+	"buka/ui"
 )
 
 // struck is which rules of risk have struck today, out of the journal: an operator
@@ -27,6 +28,7 @@ type strike struct {
 	amount        money.Fen
 	rule, outcome string
 	at            time.Time
+	paid          bool // the card was paid for since
 }
 
 // maxStruck bounds the strikes of a day that are kept one by one.
@@ -41,6 +43,15 @@ func (s *struck) add(x strike) {
 	s.count[x.outcome]++
 	if s.list = append(s.list, x); len(s.list) > maxStruck {
 		s.list = slices.Delete(s.list, 0, 1)
+	}
+}
+
+// paid notes that a payment for a card was approved: nobody waits at the desk.
+func (s *struck) paid(card string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := range s.list {
+		s.list[i].paid = s.list[i].paid || s.list[i].card == card
 	}
 }
 
@@ -72,4 +83,20 @@ func (r *riskJudge) told() *fleetmsg.Risk {
 		Alarms: count[risk.Alarm], Cashier: count[risk.Cashier], Refused: count[risk.Refuse],
 		Rule: last.rule, Outcome: last.outcome, AtMS: last.at.UnixMilli(),
 	}
+}
+
+// deskSent bounds the list of passengers whom a rule has sent to the desk.
+const deskSent = 10
+
+// sentToDesk lists who was told today to pay at the desk, and has not paid since.
+func (r *riskJudge) sentToDesk(onReader string) (sent []ui.SentHere) {
+	_, list := r.struck.today(r.now())
+	for _, x := range list {
+		if x.outcome == risk.Cashier.String() && !x.paid && len(sent) < deskSent {
+			sent = append(sent, ui.SentHere{
+				Claim: x.sale.Claim(), CardNumber: x.card, Amount: x.amount, Rule: x.rule, At: x.at, Here: x.card != "" && x.card == onReader,
+			})
+		}
+	}
+	return sent
 }

@@ -49,6 +49,19 @@ func TestStrikesOfTheDay(t *testing.T) {
 	if len(list) != 3 || list[0].amount != 40_00 || list[0].card != "3105170010170907984" || list[2].amount != 20_00 {
 		t.Errorf("%+v", list)
 	}
+	if sent := r.sentToDesk("3105170010170907984"); len(sent) != 1 || !sent[0].Here || sent[0].Claim != entry.SaleID("C000000000000000").Claim() {
+		t.Errorf("the cashier sees %+v", sent)
+	}
+	of := entry.Of{Sale: "D000000000000000"}
+	for _, body := range []entry.Body{entry.SaleOpened{Of: of, Card: entry.Card{Number: "3105170010170907984"}}, entry.PaymentStarted{Of: of, PAN: "622588******0001", Amount: 1}} {
+		r.wrote(body)
+	}
+	if sent := r.sentToDesk("another"); len(sent) != 1 || sent[0].Here {
+		t.Errorf("before it is paid: %+v", sent)
+	}
+	if r.wrote(entry.PaymentApproved{Of: of, Amount: 1}); len(r.sentToDesk("")) != 0 {
+		t.Error("who has paid is still waited for")
+	}
 	if now = now.Add(24 * time.Hour); r.told() != nil {
 		t.Error("the next day still has them")
 	}
