@@ -224,9 +224,10 @@ func (w *World) announces(b entry.SettlementStarted) {
 	}
 }
 
-// long says that people know of a reversal of this kiosk's.
-func (w *World) long() bool {
-	return slices.ContainsFunc(w.truth, func(t truth) bool { return t.home == w.index && t.long })
+// doubted says that of a payment of this kiosk's nobody may know whether it
+// stands: its reversal was owed for too long, or the host contradicted it.
+func (w *World) doubted() bool {
+	return slices.ContainsFunc(w.truth, func(t truth) bool { return t.home == w.index && (t.long || t.lied) })
 }
 
 // blurred says that the two sides may count differently: the host contradicted

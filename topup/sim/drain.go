@@ -140,7 +140,7 @@ func (w *World) kioskAtRest() error {
 	for _, s := range w.disk.InOrder() {
 		t := w.truthOf(s.ID)
 		switch {
-		case s.Conflict && (t.lied || w.long()): // what was owed too long may leave others of its batch in doubt
+		case s.Conflict && (t.lied || w.doubted()): // it leaves others of its batch in doubt
 		case s.ExpectAbsent && w.opt.Settles == 0:
 		case s.Unresolved() && (t.spoiled || w.cards[t.card].never):
 		case s.Offered() && !w.disk.Reversible(s.PayBatch): // to be written; too late to reverse

@@ -1,6 +1,9 @@
 package sim
 
-import "errors"
+import (
+	"errors"
+	"slices"
+)
 
 const shrinkMax = 3_000_000 // actions of one shrinking
 
@@ -59,4 +62,25 @@ func Tell(o *Options, history []Action) ([]string, error) {
 	}
 	lines = append(lines, "all faults end")
 	return lines, w.Drain()
+}
+
+// Retell does what Tell has said, and gives the first line that was not possible
+// and was left out; "" if there was none. Without any such the history is one of
+// this program.
+func Retell(o *Options, lines []string) (missing string, err error) {
+	w := New(o)
+	for _, line := range lines {
+		list := w.Actions(nil)
+		i := slices.IndexFunc(list, func(a Action) bool { return w.Describe(a) == line })
+		if i < 0 {
+			if missing == "" {
+				missing = line
+			}
+			continue
+		}
+		if w.Do(list[i]); w.failed != nil {
+			return missing, w.failed
+		}
+	}
+	return missing, w.Drain()
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -105,6 +106,16 @@ func TestHunt(t *testing.T) {
 	if os.Getenv("SIM_HUNT") == "" {
 		share = 30 // the long form runs as a child of TestMutants
 	}
+	for _, file := range histories(t) {
+		missing, err := played(t, file)
+		if err != nil {
+			report(t, changed, "history %s: %v", filepath.Base(file), err)
+			return
+		}
+		if missing != "" && !changed {
+			t.Errorf("%s no longer goes where it went: there is no %q", file, missing)
+		}
+	}
 	sales, states := 0, 0
 	for _, h := range tortures {
 		o := cards(sim.Options{Cards: h.cards, Amounts: h.amounts, Fleet: h.fleet, Allowed: faults(t, h.faults)})
@@ -122,6 +133,33 @@ func TestHunt(t *testing.T) {
 		}
 	}
 	fmt.Printf("HUNT nothing in %d sales and %d states\n", sales, states)
+}
+
+// histories are ways to what is too rare for chance: told by a torture, or by a
+// thought, once.
+func histories(t *testing.T) []string {
+	t.Helper()
+	files, err := filepath.Glob("testdata/hunts/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d histories, %v", len(files), err)
+	}
+	return files
+}
+
+// played does what a file tells: its world in the first line, why in words, an
+// empty line, and the history.
+func played(t *testing.T, file string) (missing string, err error) {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, history, _ := strings.Cut(string(text), "\n\n")
+	o := cards(sim.Options{Amounts: 1, Fleet: true, Desk: true, Wide: true, Faults: -1, Settles: -1})
+	if _, err := fmt.Sscanf(head, "cards=%d kiosks=%d variety=%d", &o.Cards, &o.Kiosks, &o.Variety); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return sim.Retell(&o, strings.Split(strings.TrimSpace(history), "\n"))
 }
 
 // tortures: all faults, and then the fleet link with few, where one card and one
