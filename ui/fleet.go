@@ -102,6 +102,7 @@ func judge(k Kiosk, now time.Time) fleetKiosk {
 	mark(!k.LinkUp, "link")
 	mark(now.Sub(k.LastSeen) > notSeen, "seen")
 	mark(k.Owed > 0 && k.LinkUp && !k.OldestOwed.IsZero() && now.Sub(k.OldestOwed) > owedLong, "owed")
+	mark(k.LongBack > 0, "back")
 	mark(k.Unresolved > 0, "unresolved")
 	mark(f.Bad > 0, "devices")
 	mark(!k.ChainOK, "journal")

@@ -50,14 +50,17 @@ type SentHere struct {
 
 // Where an open sale stands: keys [desk.state.KEY].
 const (
-	OpenOffered      = "offered"       // paid, surely not written
-	OpenUnknown      = "unknown-write" // paid, not known whether written
-	OpenEvidenceHeld = "evidence-held" // the card showed something; the authority has to verify it
-	OpenReversalOwed = "reversal-owed" // the money is going back
-	OpenConfirmOwed  = "confirmation-owed"
-	OpenConflict     = "conflict" // the host contradicts: a case for people
-	OpenInProgress   = "in-progress"
-	OpenHandedOver   = "handed-over"
+	OpenOffered        = "offered"         // paid, surely not written
+	OpenUnknown        = "unknown-write"   // paid, not known whether written
+	OpenEvidenceHeld   = "evidence-held"   // the card showed something; the authority has to verify it
+	OpenReversalOwed   = "reversal-owed"   // the money is going back
+	OpenRefundOwed     = "refund-owed"     // the money is going back by a refund
+	OpenBackLong       = "money-back-long" // it should be, and the bank has not confirmed it for long
+	OpenExpectedAbsent = "expected-absent" // the bank knows no such payment; the settlement confirms it
+	OpenConfirmOwed    = "confirmation-owed"
+	OpenConflict       = "conflict" // the host contradicts: a case for people
+	OpenInProgress     = "in-progress"
+	OpenHandedOver     = "handed-over"
 )
 
 // OpenSale is one sale that has not ended.

@@ -113,6 +113,7 @@ type Kiosk struct {
 	LastSync     time.Time // of the last committed batch of journal
 	Owed         int       // obligations not yet committed at the host
 	OldestOwed   time.Time
+	LongBack     int    // of the owed ones, reversals and refunds that have been sent in vain for long
 	Unshipped    uint64 // journal entries that the host does not have yet, as last heard
 	OpenRewrites int
 	Unresolved   int // unknown writes and conflicts

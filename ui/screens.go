@@ -222,8 +222,11 @@ func applicationNames(c *lang.Catalogue, a Application) []string {
 		key = "application.other"
 	}
 	kind := c.T(key)
-	if a.Name == "" || strings.EqualFold(a.Name, kind) {
+	switch {
+	case a.Name == "":
 		return []string{kind}
+	case strings.EqualFold(a.Name, kind):
+		return []string{a.Name}
 	}
 	return []string{a.Name, kind}
 }

@@ -247,3 +247,22 @@ func TestChoicesAreExact(t *testing.T) {
 		t.Error("an amount with fen is not shown whole")
 	}
 }
+
+// TestApplicationsToChoose: the card's name and what it is, once where they are
+// the same; a press counts if there is such a button.
+func TestApplicationsToChoose(t *testing.T) {
+	h := newHouse(t, "")
+	s := screen("payment-choose")
+	h.passenger.Set(s)
+	_, body := h.get(t, http.DefaultClient, "/")
+	for text, want := range map[string]int{">UnionPay Debit<": 1, ">UnionPay debit<": 0, `data-value="1"`: 1, "1: UnionPay Debit. 2: UnionPay Credit.": 1} {
+		if got := strings.Count(body, text); got != want {
+			t.Errorf("%q is there %d times", text, got)
+		}
+	}
+	s.Lang = "zh"
+	h.passenger.Set(s)
+	if _, body := h.get(t, http.DefaultClient, "/"); !strings.Contains(body, "银联贷记卡") || !strings.Contains(body, "UnionPay Credit") {
+		t.Error("what it is is not said in Chinese")
+	}
+}

@@ -147,7 +147,7 @@ func TestFleet(t *testing.T) {
 	ws := open(t, h, c.Jar, "/operator/ws?lang=en")
 	m := next(t, ws)
 	all := text(m)
-	for _, want := range []string{"Kiosks: 4, connected: 3", "Need attention: 3", "chain broken", "1 not ok", `data-at="`, "Risk alarms today: 2: cross-border-seen"} {
+	for _, want := range []string{"Kiosks: 4, connected: 3", "Need attention: 3", "chain broken", "1 not ok", `data-at="`, "Risk alarms today: 2: cross-border-seen", "sent back in vain for long: 1"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %q", want)
 		}

@@ -182,6 +182,10 @@ func standing(s topup.Sale) string {
 	switch {
 	case s.HandedOver:
 		return ui.OpenHandedOver
+	case s.Long:
+		return ui.OpenBackLong
+	case s.OweRefund:
+		return ui.OpenRefundOwed
 	case s.Conflict:
 		return ui.OpenConflict
 	case s.Unresolved() && held:
@@ -194,6 +198,8 @@ func standing(s topup.Sale) string {
 		return ui.OpenOffered
 	case s.OweConfirm:
 		return ui.OpenConfirmOwed
+	case s.ExpectAbsent:
+		return ui.OpenExpectedAbsent
 	}
 	return ui.OpenInProgress
 }

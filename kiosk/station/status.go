@@ -5,11 +5,15 @@ import (
 
 	"buka/sync/fleetlink"
 	"buka/sync/switchlink"
+	"buka/topup"
 )
 
 // heartbeat is what the fleet host is told.
 func (s *Station) heartbeat() fleetlink.Heartbeat {
-	state, failed := s.engine.State()
+	return s.heartbeatOf(s.engine.State())
+}
+
+func (s *Station) heartbeatOf(state topup.State, failed error) fleetlink.Heartbeat {
 	d := state.Durable
 	h := fleetlink.Heartbeat{
 		Version: s.parts.Version, Place: s.cfg.Place, Owed: d.Owed(), OpenRewrites: d.Rewrites(), Screen: string(s.screen().Name), Sales: d.Opened,
@@ -20,6 +24,9 @@ func (s *Station) heartbeat() fleetlink.Heartbeat {
 	for _, sale := range d.InOrder() {
 		if sale.Unresolved() {
 			h.Unknown++
+		}
+		if sale.Long {
+			h.Long++
 		}
 		if at := s.journal.since(sale.ID); len(sale.Duties()) > 0 && h.OldestOwedMS == 0 && !at.IsZero() {
 			h.OldestOwedMS = at.UnixMilli()

@@ -51,6 +51,10 @@ func DeskShots() map[string]ui.DeskState {
 	back := ui.OpenSale{Sale: "C0C0C0C0C0C0C0C0", Claim: "C0C0-C0C0", CardNumber: "3105170010170908008", Amount: 10000,
 		Since: now.Add(-3 * time.Minute), State: ui.OpenReversalOwed, Origin: "torn", Paid: fen(10000), BankCard: "622588******0001", RRN: "632602000130",
 		Actions: []ui.DeskOffer{{Name: ui.DeskWithdraw, WhyNot: ui.WhyAlreadyBack}}}
+	long, refund, absent := back, back, back
+	long.Sale, long.Claim, long.State, long.Since = "D1D1D1D1D1D1D1D1", "D1D1-D1D1", ui.OpenBackLong, now.Add(-31*time.Minute)
+	refund.Sale, refund.Claim, refund.State = "E2E2E2E2E2E2E2E2", "E2E2-E2E2", ui.OpenRefundOwed
+	absent.Sale, absent.Claim, absent.State = "F3F3F3F3F3F3F3F3", "F3F3-F3F3", ui.OpenExpectedAbsent
 	reader := ui.DeviceState{Role: "desk", Name: "Virtual PCD 00 02", State: "ok"}
 	card := &ui.DeskCard{Number: "3105170010170907984", Family: "tunion", Balance: 2850, Counter: 2, Expiry: "20311231",
 		Log: History(), Sale: torn.Sale, Verdict: &ui.DeskVerdict{}}
@@ -68,7 +72,7 @@ func DeskShots() map[string]ui.DeskState {
 		{Number: 42, State: ui.BatchOpen, Totals: entry.Totals{Debit: 300_00, Debits: 4}}}
 	return map[string]ui.DeskState{
 		"calm": {Rev: 1, Kiosk: "K-0017", HostUp: true, Reader: reader},
-		"open": {Rev: 2, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{other, torn, back}, Batches: batches,
+		"open": {Rev: 2, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{long, other, torn, back, refund, absent}, Batches: batches,
 			LastSlip: &ui.DeskSlip{Sale: torn.Sale, Claim: torn.Claim, At: now.Add(-47 * time.Minute), State: ui.SlipUnknown, Able: true}},
 		"card": {Rev: 3, Kiosk: "K-0017", HostUp: true, Reader: reader, Open: []ui.OpenSale{other, torn, back}, Card: card,
 			Sent: []ui.SentHere{{Claim: "2B2B-2B2B", CardNumber: card.Number, Amount: 100000, Rule: "large-sum", At: now.Add(-2 * time.Minute), Here: true},
@@ -114,7 +118,7 @@ func FleetState() ui.FleetState {
 		{ID: "K-0017", Place: "Xujiahui, hall 2", Version: "0.2.0", LinkUp: true, LastSeen: now.Add(-3 * time.Second), LastSync: now.Add(-8 * time.Second),
 			JournalSeq: 12873, ChainOK: true, Kept: kept(26 * time.Minute), Epoch: "5f0c9ab1e2d34c5f", Devices: good, Screen: ui.ScreenIdle, Recent: journal},
 		{ID: "K-0018", Place: "Xujiahui, hall 3", Version: "0.2.0", LinkUp: true, LastSeen: now.Add(-5 * time.Second), LastSync: now.Add(-8 * time.Second),
-			Owed: 1, OldestOwed: now.Add(-40 * time.Minute), OpenRewrites: 1, Unresolved: 1, JournalSeq: 9911, ChainOK: true, Kept: restored, Recovering: true, Epoch: "00aa9ab1e2d34c5f",
+			Owed: 1, OldestOwed: now.Add(-40 * time.Minute), LongBack: 1, OpenRewrites: 1, Unresolved: 1, JournalSeq: 9911, ChainOK: true, Kept: restored, Recovering: true, Epoch: "00aa9ab1e2d34c5f",
 			Risk:    &ui.RiskStruck{Alarms: 2, Cashier: 1, Rule: "cross-border-seen", Outcome: "alarm", At: now.Add(-12 * time.Minute)},
 			Devices: bad, Screen: ui.ScreenOffline, Recent: journal,
 			Rewrites: []ui.Rewrite{{Sale: "4Q7ZK1M2N8P3R5T6", Claim: "4Q7Z-K1M2", CardNumber: "3105170010170907984", Amount: 5000,

@@ -27,6 +27,7 @@ type Heartbeat struct {
 	Kept         *Kept     `cbor:"16,keyasint,omitempty" json:"kept,omitempty"`    // how the journal is kept; nil from an older kiosk
 	Place        string    `cbor:"17,keyasint,omitempty" json:"place,omitempty"`   // where it stands
 	Risk         *Risk     `cbor:"18,keyasint,omitempty" json:"risk,omitempty"`    // rules that struck today; nil: none
+	Long         int       `cbor:"19,keyasint,omitempty" json:"long,omitempty"`    // reversals and refunds owed for so long that people shall look
 }
 
 // Risk counts how often rules of the operator's struck today, by the kiosk's day,
@@ -112,7 +113,7 @@ func (h Heartbeat) check() error {
 		return malformed("an epoch of %d bytes", len(h.Epoch))
 	case len(h.Devices) > MaxDevices:
 		return malformed("%d devices", len(h.Devices))
-	case h.Owed < 0 || h.OpenRewrites < 0 || h.Unknown < 0:
+	case h.Owed < 0 || h.OpenRewrites < 0 || h.Unknown < 0 || h.Long < 0:
 		return malformed("a negative count")
 	case h.TailSeq > 1<<62 || h.MarkSeq > 1<<62 || h.Sales > 1<<62:
 		return malformed("a count that no kiosk reaches")

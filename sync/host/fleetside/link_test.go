@@ -173,7 +173,7 @@ func TestSilenceIsTheAlarm(t *testing.T) {
 	ok := atomic.Bool{}
 	l, stop := startLink(t, s.Addr(), "K1", j, func(c *fleetlink.Config) {
 		c.Status = func() fleetlink.Heartbeat {
-			return fleetlink.Heartbeat{Version: "v1", Owed: 2, Unknown: 1, Screen: "idle", Sales: 7, Risk: &fleetmsg.Risk{Alarms: 4, Rule: "large", Outcome: "alarm"},
+			return fleetlink.Heartbeat{Version: "v1", Owed: 2, Unknown: 1, Long: 6, Screen: "idle", Sales: 7, Risk: &fleetmsg.Risk{Alarms: 4, Rule: "large", Outcome: "alarm"},
 				Devices: []fleetlink.Device{{Name: "reader", OK: ok.Load(), Code: "gone", SinceMS: 5}}}
 		}
 	})
@@ -185,7 +185,7 @@ func TestSilenceIsTheAlarm(t *testing.T) {
 	if k.Risk == nil || k.Risk.Alarms != 4 || k.Risk.Rule != "large" {
 		t.Errorf("risk %+v", k.Risk)
 	}
-	if k.SaysOwed != 2 || k.SaysUnknown != 1 || k.SaysSales != 7 || len(k.Devices) != 1 || k.Devices[0].OK {
+	if k.SaysOwed != 2 || k.SaysUnknown != 1 || k.SaysLong != 6 || k.SaysSales != 7 || len(k.Devices) != 1 || k.Devices[0].OK {
 		t.Fatalf("%+v", k)
 	}
 	ok.Store(true)

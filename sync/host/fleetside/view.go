@@ -33,6 +33,7 @@ type Kiosk struct {
 	OldestOwed    time.Time // kiosk clock; zero: nothing is owed
 	SaysOpen      int
 	SaysUnknown   int
+	SaysLong      int // reversals and refunds owed for so long that people shall look
 	SaysSales     uint64
 	Recovering    string         // its journal was restored, why, and this host has not confirmed it yet; empty: it is well
 	Kept          *fleetmsg.Kept // how its journal is kept; nil: it has not said. Not to be changed
@@ -131,7 +132,7 @@ func (s *Side) said(name string) Kiosk {
 	k.Epoch = hex.EncodeToString(h.Epoch)
 	k.Version, k.SaysTail, k.SaysMark = h.Version, h.TailSeq, h.MarkSeq
 	k.SaysOwed, k.SaysOpen, k.SaysUnknown, k.SaysSales = h.Owed, h.OpenRewrites, h.Unknown, h.Sales
-	k.Place = h.Place
+	k.Place, k.SaysLong = h.Place, h.Long
 	k.Recovering, k.Kept, k.Risk = h.Recovering, h.Kept, h.Risk
 	k.OldestOwed, k.Screen, k.Devices = moment(h.OldestOwedMS), h.Screen, slices.Clone(h.Devices)
 	if h.AtMS != 0 && !p.seen.IsZero() {

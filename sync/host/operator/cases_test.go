@@ -80,7 +80,7 @@ func TestKept(t *testing.T) {
 	if !k.VerifyFailed || k.BackupFailed || !k.RestoredStart || k.Verified.UnixMilli() != 1000 || k.FreePercent != 9 || k.VerifiedSeq != 7 {
 		t.Errorf("%+v", k)
 	}
-	if k := kiosk(fleetside.Kiosk{Name: "K1", Recovering: "restored: page 4"}); !k.Recovering || k.Kept != nil {
+	if k := kiosk(fleetside.Kiosk{Name: "K1", Recovering: "restored: page 4", SaysLong: 3}); !k.Recovering || k.LongBack != 3 || k.Kept != nil {
 		t.Errorf("%+v", k)
 	}
 }

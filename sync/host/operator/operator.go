@@ -144,7 +144,7 @@ func (v *View) stale() ui.FleetState {
 func kiosk(k fleetside.Kiosk) ui.Kiosk {
 	out := ui.Kiosk{
 		ID: k.Name, Place: k.Place, Version: k.Version, LinkUp: k.Up, LastSeen: k.LastSeen, LastSync: k.LastSync, Owed: k.SaysOwed, OldestOwed: k.OldestOwed,
-		Unshipped: k.Unshipped, OpenRewrites: len(k.Open), Unresolved: k.SaysUnknown, JournalSeq: k.Committed, Epoch: k.Epoch,
+		Unshipped: k.Unshipped, OpenRewrites: len(k.Open), Unresolved: k.SaysUnknown, LongBack: k.SaysLong, JournalSeq: k.Committed, Epoch: k.Epoch,
 		ChainOK: k.Conflict == "", ChainNote: k.Conflict, Screen: ui.ScreenName(k.Screen),
 	}
 	out.Recovering, out.Kept = k.Recovering != "", kept(k.Kept)

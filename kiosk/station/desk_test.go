@@ -1,0 +1,58 @@
+package station
+
+import (
+	"testing"
+
+	"buka/internal/entry"
+	"buka/topup"
+	"buka/ui"
+)
+
+// TestWhereASaleStands: in the words of the cashier's page, what people should look
+// after before what goes on by itself.
+func TestWhereASaleStands(t *testing.T) {
+	for _, x := range []struct {
+		sale topup.Sale
+		want string
+	}{
+		{topup.Sale{Pay: topup.PayApproved}, ui.OpenOffered},
+		{topup.Sale{Pay: topup.PayApproved, Write: topup.WriteUnknown}, ui.OpenUnknown},
+		{topup.Sale{Pay: topup.PayApproved, Write: topup.WriteUnknown, Proofs: []entry.Proof{{}}, ProofSays: []entry.Opinion{entry.NoOpinion}}, ui.OpenEvidenceHeld},
+		{topup.Sale{Pay: topup.PayUnknown, OweReversal: true}, ui.OpenReversalOwed},
+		{topup.Sale{Pay: topup.PayUnknown, OweReversal: true, Long: true}, ui.OpenBackLong},
+		{topup.Sale{Pay: topup.PayWithdrawn, OweReversal: true, Long: true}, ui.OpenBackLong},
+		{topup.Sale{Pay: topup.PayWithdrawn, Conflict: true}, ui.OpenConflict},
+		{topup.Sale{Pay: topup.PayWithdrawn, Conflict: true, OweRefund: true}, ui.OpenRefundOwed},
+		{topup.Sale{Pay: topup.PayWithdrawn, OweRefund: true, Long: true}, ui.OpenBackLong},
+		{topup.Sale{Pay: topup.PayReversed, ExpectAbsent: true}, ui.OpenExpectedAbsent},
+		{topup.Sale{Pay: topup.PayApproved, Write: topup.WriteDone, OweConfirm: true}, ui.OpenConfirmOwed},
+		{topup.Sale{Pay: topup.PayApproved, Write: topup.WriteUnknown, HandedOver: true}, ui.OpenHandedOver},
+		{topup.Sale{Pay: topup.PayApproved, Write: topup.WriteAuthorised}, ui.OpenInProgress},
+	} {
+		if got := standing(x.sale); got != x.want {
+			t.Errorf("%+v: %s, want %s", x.sale, got, x.want)
+		}
+	}
+}
+
+// TestWhatPeopleShouldLookAfterIsReported: a reversal that is owed for long is
+// counted in the heartbeat, and stands on the desk.
+func TestWhatPeopleShouldLookAfterIsReported(t *testing.T) {
+	w := newHostTown(t)
+	w.until("sales", func(s topup.State) bool { return s.NoPayment() == "" })
+	if h := w.st.heartbeat(); h.Long != 0 {
+		t.Fatalf("%d", h.Long)
+	}
+	state, _ := w.st.Engine().State()
+	state.Durable.Sales = map[entry.SaleID]topup.Sale{
+		"A000000000000000": {ID: "A000000000000000", Pay: topup.PayUnknown, OweReversal: true, Long: true},
+		"B000000000000000": {ID: "B000000000000000", Pay: topup.PayUnknown, OweReversal: true},
+	}
+	open := w.st.deskState(state).Open
+	if len(open) != 2 || open[0].State == open[1].State {
+		t.Errorf("%+v", open)
+	}
+	if h := w.st.heartbeatOf(state, nil); h.Long != 1 || h.Owed != 2 {
+		t.Errorf("%+v", h)
+	}
+}
