@@ -265,4 +265,13 @@ func TestApplicationsToChoose(t *testing.T) {
 	if _, body := h.get(t, http.DefaultClient, "/"); !strings.Contains(body, "银联贷记卡") || !strings.Contains(body, "UnionPay Credit") {
 		t.Error("what it is is not said in Chinese")
 	}
+	ws := open(t, h, nil, "/ws")
+	next(t, ws)
+	for _, value := range []string{"2", "-1", "x", "", "1"} { // only the last is offered
+		press(t, ws, wire.Input{Sale: s.Sale, Rev: s.Rev, Do: ui.DoApplication, Value: value})
+	}
+	eventually(t, "the right press arrives", func() bool { return len(h.passenger.Inputs()) > 0 })
+	if got := h.passenger.Inputs(); len(got) != 1 || got[0].Value != "1" {
+		t.Errorf("%+v", got)
+	}
 }

@@ -39,7 +39,7 @@ type BankOptions struct {
 	Regrets bool   // the second one is, whatever the host says
 	Confirm bool   // the cardholder must agree to pay with this application
 	// Second is another application on the same card, of lower priority: UnionPay
-	// credit, if it says nothing else. Only its own PAN is required; face and
+	// credit beside debit, or the other way, if it says nothing else. Only its own PAN is required; face and
 	// memory are those of the card.
 	Second *BankOptions
 
@@ -127,7 +127,7 @@ func NewBank(o BankOptions) (*Bank, error) {
 func (o BankOptions) other() BankOptions {
 	s := *o.Second
 	s.Contact, s.Store, s.Second = o.Contact, o.Store, nil
-	s.Credit = s.Credit || len(s.AID) == 0
+	s.Credit = s.Credit || !o.Credit && len(s.AID) == 0
 	fill(&s.Expiry, o.Expiry)
 	fill(&s.Name, o.Name+"-2")
 	fill(&s.IssuerKey, o.IssuerKey)

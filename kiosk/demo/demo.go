@@ -120,6 +120,7 @@ func demoCards(ctx context.Context, world *lab.Lab) error {
 	}{
 		{"blue", "123456", 100000, virtual.BankOptions{PAN: "6225880000000001"}},
 		{"chip", "123456", 100000, virtual.BankOptions{PAN: "6225880000000027", Credit: true, Contact: true}},
+		{"both", "123456", 100000, virtual.BankOptions{PAN: "6225880000000043", Contact: true, Second: &virtual.BankOptions{PAN: "6225880000000050"}}},
 		{"poor", "123456", 1000, virtual.BankOptions{PAN: "6225880000000019"}},
 	}
 	for _, b := range banks {

@@ -24,6 +24,7 @@ func TestPassenger(t *testing.T) {
 				do   func(*world)
 			}{
 				{"top-up", fullTopUp},
+				{"two applications", twoWays},
 				{"torn before", func(w *world) { torn(w, "before") }},
 				{"torn after", func(w *world) { torn(w, "after") }},
 				{"wrong PIN", wrongPIN},

@@ -53,16 +53,13 @@ func (l *Lab) PutBank(ctx context.Context, name string, a Account, o virtual.Ban
 	if err != nil {
 		return err
 	}
-	expiry := o.Expiry
-	if expiry == "" {
-		expiry = "9912"
+	if err := l.account(ctx, a, o); err != nil {
+		return err
 	}
-	if o.Expired {
-		expiry = "2012"
-	}
-	if !a.None {
-		err = l.Host().PutAccount(ctx, host.Account{PAN: o.PAN, PIN: a.PIN, Expiry: expiry, Funds: a.Funds, Credit: o.Credit, Blocked: a.Blocked})
-		if err != nil {
+	if o.Second != nil {
+		second := *o.Second
+		second.Credit = second.Credit || !o.Credit && len(second.AID) == 0
+		if err := l.account(ctx, a, second); err != nil {
 			return err
 		}
 	}
@@ -70,7 +67,29 @@ func (l *Lab) PutBank(ctx context.Context, name string, a Account, o virtual.Ban
 	defer l.mu.Unlock()
 	l.banks[name] = &bankCard{Bank: b, name: name, pin: a.PIN, note: noteOf(a, o), contact: o.Contact}
 	l.order = append(l.order, name)
+	if second := b.Second(); second != nil {
+		l.banks[name+SecondAccount] = &bankCard{Bank: second, name: name + SecondAccount, pin: a.PIN, contact: o.Contact}
+	}
 	return nil
+}
+
+// SecondAccount follows the name of a card with two applications in that of the
+// second one's account, which has the same PIN and funds of its own.
+const SecondAccount = "-2"
+
+// account opens one at the host.
+func (l *Lab) account(ctx context.Context, a Account, o virtual.BankOptions) error {
+	if a.None {
+		return nil
+	}
+	expiry := o.Expiry
+	if expiry == "" {
+		expiry = "9912"
+	}
+	if o.Expired {
+		expiry = "2012"
+	}
+	return l.Host().PutAccount(ctx, host.Account{PAN: o.PAN, PIN: a.PIN, Expiry: expiry, Funds: a.Funds, Credit: o.Credit, Blocked: a.Blocked})
 }
 
 // noteOf is what the bench says of a bank card.
@@ -80,6 +99,8 @@ func noteOf(a Account, o virtual.BankOptions) string {
 		return "expired"
 	case o.Blocked || a.Blocked:
 		return "blocked"
+	case o.Second != nil:
+		return "contact, debit and credit"
 	case o.Contact:
 		return "contact"
 	}
@@ -97,8 +118,9 @@ func (l *Lab) bank(name string) (*bankCard, error) {
 }
 
 // PresentBank presents a bank card when it is asked for. It returns when the
-// card was read. One without contacts is taken away then; one with contacts is
-// left in its slot until the payment is over.
+// card was read, or when somebody has to choose how to pay with it. One without
+// contacts is taken away then; one with contacts is left in its slot until the
+// payment is over.
 func (l *Lab) PresentBank(ctx context.Context, name string) error {
 	st, err := l.running()
 	if err != nil {
@@ -121,8 +143,9 @@ func (l *Lab) PresentBank(ctx context.Context, name string) error {
 		defer l.mu.Unlock()
 		return !c.inField
 	}
-	err = l.until(ctx, st, func() bool { return console().Phase != topup.Paying || torn() })
-	if err != nil || !c.contact || console().Phase == topup.Paying {
+	asked := func() bool { return len(st.Passenger().Screen().Applications) > 0 }
+	err = l.until(ctx, st, func() bool { return console().Phase != topup.Paying || torn() || asked() })
+	if err != nil || !c.contact || console().Phase == topup.Paying && !asked() {
 		removed := l.withdrawBank(c, mine)
 		if err != nil {
 			return fmt.Errorf("the bank card was not taken in: %w", err)

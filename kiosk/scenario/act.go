@@ -107,9 +107,12 @@ func (r *runner) offered() bool {
 }
 
 func (r *runner) press(ctx context.Context, l Line) error {
+	if l.word(1) == "application" {
+		return r.pressApplication(ctx, l)
+	}
 	do := map[string]string{"stop": ui.DoStop, "more-time": ui.DoMoreTime, "ok": ui.DoOK}[l.word(1)]
 	if do == "" {
-		return fmt.Errorf("%q is no button: stop, more-time, ok: %w", l.word(1), ErrSyntax)
+		return fmt.Errorf("%q is no button: stop, more-time, ok, application N: %w", l.word(1), ErrSyntax)
 	}
 	return r.input(ctx, do, "",
 		func(c topup.Console) bool {

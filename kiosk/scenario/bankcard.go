@@ -9,6 +9,8 @@ import (
 	"buka/cardio/virtual"
 	"buka/internal/cryptogram"
 	"buka/kiosk/lab"
+	"buka/topup"
+	"buka/ui"
 )
 
 // bankChoices are the options of a bank card that take one of some words; the
@@ -27,9 +29,28 @@ var bankAIDs = map[string][]byte{
 	"visa": {0xA0, 0, 0, 0, 3, 0x10, 0x10}, "mastercard": {0xA0, 0, 0, 0, 4, 0x10, 0x10},
 }
 
+// pressApplication chooses how to pay with a card that has several applications,
+// the first is 1.
+func (r *runner) pressApplication(ctx context.Context, l Line) error {
+	n, err := strconv.Atoi(l.word(2))
+	if err != nil || n < 1 || len(l.Words) != 3 {
+		return fmt.Errorf("press application 2: %w", ErrSyntax)
+	}
+	offered := func() int {
+		st := r.lab.Station()
+		if st == nil {
+			return 0
+		}
+		return len(st.Passenger().Screen().Applications)
+	}
+	return r.input(ctx, ui.DoApplication, strconv.Itoa(n-1),
+		func(topup.Console) bool { return n <= offered() },
+		func(_, _ topup.Console) bool { return offered() == 0 })
+}
+
 // bank declares a bank card and its account.
 func (r *runner) bank(ctx context.Context, l Line) error {
-	if err := l.takes("pan", "pin", "funds", "country", "expiry", "face", "kind", "scheme", "cvm", "oda", "profile", "issuer"); err != nil {
+	if err := l.takes("pan", "pin", "funds", "country", "expiry", "face", "kind", "scheme", "cvm", "oda", "profile", "issuer", "second"); err != nil {
 		return err
 	}
 	for name, words := range bankChoices {
@@ -47,6 +68,9 @@ func (r *runner) bank(ctx context.Context, l Line) error {
 	a := lab.Account{PIN: l.Opts["pin"], None: l.Opts["issuer"] == "unknown"}
 	if l.Opts["issuer"] == "other" {
 		lab.Stranger(&o)
+	}
+	if pan, ok := l.Opts["second"]; ok {
+		o.Second = &virtual.BankOptions{PAN: pan, Credit: !o.Credit}
 	}
 	if text, ok := l.Opts["country"]; ok {
 		n, err := strconv.ParseUint(text, 16, 16) // packed digits, as in tag 5F28
@@ -71,6 +95,10 @@ func (r *runner) bank(ctx context.Context, l Line) error {
 			o.Refuses = true
 		case "regrets":
 			o.Regrets = true
+		case "confirm":
+			o.Confirm = true
+		case "unlisted":
+			o.NoPSE = true
 		default:
 			return fmt.Errorf("%q is no option of a bank card: %w", w, ErrSyntax)
 		}

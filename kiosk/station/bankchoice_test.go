@@ -103,8 +103,12 @@ func TestAChoiceThatIsNotMade(t *testing.T) {
 			defer stop()
 			done := c.collecting(ctx)
 			c.question()
+			began := time.Now()
 			x.do(c, stop)
 			err := <-done
+			if took := time.Since(began); took > 2*time.Minute {
+				t.Errorf("%s: after %v", name, took)
+			}
 			if x.want == "" {
 				if !errors.Is(err, context.Canceled) {
 					t.Errorf("%s: %v", name, err)
