@@ -71,7 +71,7 @@ torture-disk: deps
 	go test -count=1 -v -timeout 60m ./store/disktest -args -long -cuts 2000 -sales 5000
 	go test -count=1 -v -timeout 60m ./kiosk/killtest -args -kills 500
 
-# A day of 5,000 sales at random outcomes with the network cut 200 times, batches
+# A day of 5,000 sales at random outcomes with the switch link cut 200 times, batches
 # closed in between: in the end kiosk, host, bank and cards count the same.
 torture-day: deps-build
 	go test -count=1 -v -timeout 3h ./kiosk/faultmatrix -run TestDay -args -sales 5000 -cuts 200

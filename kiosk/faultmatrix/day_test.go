@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime/pprof"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,7 +23,7 @@ import (
 
 var (
 	daySales = flag.Int("sales", 300, "sales of the day")
-	dayCuts  = flag.Int("cuts", 12, "how often the network is cut in it")
+	dayCuts  = flag.Int("cuts", 12, "how often the switch link is cut in it")
 	daySeed  = flag.Uint64("seed", 1, "of the day's chances")
 	dayLog   = flag.String("log", "", "file for what everybody says, and where everybody stands if the day does not end")
 )
@@ -49,7 +50,7 @@ func TestDay(t *testing.T) {
 		stacks()
 		t.Fatalf("seed %d, sale %d, %v: %v", *daySeed, d.n, d.ends, err)
 	}
-	t.Logf("%d sales and %d cuts in %s: %v; %d batches; entries %v", *daySales, d.cuts.Load(), time.Since(start).Round(time.Second), d.ends, d.settled.Load(), d.kindsOf())
+	t.Logf("%d sales and %d cuts of the switch link, %d of the fleet link alone, in %s: %v; %d batches; entries %v", *daySales, d.cuts.Load(), d.fleetCuts.Load(), time.Since(start).Round(time.Second), d.ends, d.settled.Load(), d.kindsOf())
 }
 
 // said is the log of a day, if one is wanted, and what adds all goroutines to it.
@@ -77,9 +78,11 @@ type day struct {
 	purses  []string
 	banks   []string
 	ends    map[string]int
-	cuts    atomic.Int64
+	pulled  sync.WaitGroup
 	settled atomic.Int64
 	kinds   [64]atomic.Int64
+
+	cuts, fleetCuts atomic.Int64 // of the switch's cable; of the fleet's alone
 }
 
 // counted are the kinds of entries that a day must have seen.
@@ -156,8 +159,15 @@ func (d *day) run(ctx context.Context) error {
 	cutEvery := max(1, *daySales/max(1, *dayCuts))
 	settleEvery := max(50, *daySales/10)
 	for d.n = 1; d.n <= *daySales; d.n++ {
-		if d.n%cutEvery == 0 && d.cuts.Load() < int64(*dayCuts) {
-			d.cut()
+		switch d.n % cutEvery {
+		case 0:
+			if d.n/cutEvery <= *dayCuts {
+				d.cut()
+			}
+		case cutEvery / 2:
+			if d.rng.IntN(3) == 0 {
+				d.cutFleet()
+			}
 		}
 		if d.n%settleEvery == 0 {
 			if err := d.lab.Settle(ctx, "schedule"); err != nil {
@@ -171,21 +181,33 @@ func (d *day) run(ctx context.Context) error {
 	return d.evening(ctx)
 }
 
-// cut pulls a cable in a while, for a while.
+// cut pulls the switch's cable in a while, for a while, and at times the fleet's
+// with it. Only a cable that was in is cut, so that each cut is one.
 func (d *day) cut() {
-	d.cuts.Add(1)
-	link := []string{"switch", "switch", "both", "fleet"}[d.rng.IntN(4)]
+	d.pull([]string{"switch", "switch", "both"}[d.rng.IntN(3)], "switch", &d.cuts)
+}
+
+// cutFleet pulls the other cable alone.
+func (d *day) cutFleet() { d.pull("fleet", "fleet", &d.fleetCuts) }
+
+// pull counts a cut of one cable by whether it was in and is out.
+func (d *day) pull(link, cable string, count *atomic.Int64) {
 	after := time.Duration(d.rng.IntN(80)) * time.Millisecond
 	long := time.Duration(20+d.rng.IntN(300)) * time.Millisecond
 	if d.rng.IntN(5) == 0 {
 		long = dayTimer + dayTimer/2
 	}
-	go func() {
+	d.pulled.Wait() // the one before is in again
+	d.pulled.Go(func() {
 		time.Sleep(after)
+		was := d.lab.Reachable(cable)
 		_ = d.lab.Network(link, false) // it has these links
+		if was && !d.lab.Reachable(cable) {
+			count.Add(1)
+		}
 		time.Sleep(long)
 		_ = d.lab.Network(link, true)
-	}()
+	})
 }
 
 // one is a passenger with a card, a bank card, and what befalls them.
@@ -273,6 +295,10 @@ func (d *day) befall(p *Passenger) error {
 func (d *day) evening(ctx context.Context) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, 5*time.Minute, errors.New("the day does not end"))
 	defer cancel()
+	d.pulled.Wait()
+	if n := d.cuts.Load(); n != int64(*dayCuts) {
+		return fmt.Errorf("the switch link was cut %d times, not %d", n, *dayCuts)
+	}
 	if err := errors.Join(d.lab.Network("both", true), d.disarm()); err != nil {
 		return err
 	}
