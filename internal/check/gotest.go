@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -16,13 +17,23 @@ type event struct {
 	Elapsed                       float64
 }
 
+// atOnce is how many packages run at a time, and how many tests of one that allow
+// it. More than there are cores, for most of them wait most of the time: for
+// timers, disks and card readers.
+const atOnce = 4
+
+// raced are the flags of the race detector. What is only computed with, of others
+// and by one goroutine at a time, is not slowed down by it: SQLite as Go and
+// ciphers, which would take as long as all the rest.
+var raced = []string{"-race", "-gcflags=modernc.org/...=-race=false", "-gcflags=golang.org/x/crypto/...=-race=false"}
+
 // test runs go test and counts each test. The output of a failed one is shown.
-func (t *tally) test(flag string, pkgs ...string) {
-	args := []string{"test", "-json", "-count=1", "-timeout=12m"}
-	if flag != "" {
-		args = append(args, flag)
-	}
-	cmd := exec.Command("go", append(args, pkgs...)...)
+func (t *tally) test(flags []string, pkgs ...string) {
+	args := []string{"test", "-json", "-count=1", "-timeout=12m", fmt.Sprintf("-parallel=%d", atOnce)}
+	cmd := exec.Command("go", slices.Concat(args, flags, pkgs)...)
+	// A raced process waits a second at its end for races that come after it;
+	// hundreds of processes end in the tests.
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=20")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err == nil {

@@ -27,7 +27,7 @@ func main() {
 	}{
 		{"format", format},
 		{"vet", func(t *tally) { t.command("go vet", "go", "vet", "./...") }},
-		{"unit", func(t *tally) { t.test("-race", packages(false)...) }},
+		{"unit", func(t *tally) { t.test(append(raced, fmt.Sprintf("-p=%d", atOnce)), packages(false)...) }},
 		{"whole", whole},
 		{"fuzz", func(t *tally) { fuzz(t, *fuzzed) }},
 	}
@@ -59,7 +59,7 @@ func keepPorts() {
 // whole runs the heavy packages one by one: each wants the machine for itself.
 func whole(t *tally) {
 	for _, pkg := range packages(true) {
-		t.test("", pkg)
+		t.test(nil, pkg)
 	}
 }
 
