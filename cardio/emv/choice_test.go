@@ -175,7 +175,7 @@ func (c *bare) find(name string, next bool) []byte {
 		if a.sw != "" {
 			sw = unhex(c.t, a.sw)
 		}
-		return append(object(c.t, 0x6F, object(c.t, 0x84, unhex(c.t, a.name)), object(c.t, 0xA5, unhex(c.t, "8C03 9F0206"), unhex(c.t, a.about))), sw...)
+		return append(object(c.t, 0x6F, object(c.t, 0x84, unhex(c.t, a.name)), object(c.t, 0xA5, unhex(c.t, "8C03 9F0206 8D02 8A02"), unhex(c.t, a.about))), sw...)
 	}
 	return notFound
 }

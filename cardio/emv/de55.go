@@ -21,6 +21,7 @@ func (p *Payment) ReversalDE55() ([]byte, error) { return p.encode(reversalTags,
 func (p *Payment) encode(must, may []apdu.Tag) ([]byte, error) {
 	all := p.values()
 	all[0x9F26], all[0x9F27], all[0x9F36], all[0x9F10] = p.ac.value, []byte{p.ac.kind}, p.ac.atc, p.ac.issuer
+	all[0xDF31] = p.scripts // ours, whatever a card has in its records
 	var out []byte
 	for i, tag := range append(append([]apdu.Tag(nil), must...), may...) {
 		v := all[tag]

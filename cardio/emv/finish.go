@@ -137,7 +137,7 @@ func (p *Payment) runScripts(ctx context.Context, ch Channel, scripts []byte, ki
 		if one[0]&0xF0 != scriptDone {
 			failed.set(p.tvr)
 		}
-		p.card[0xDF31] = result
+		p.scripts = append(p.scripts[:len(p.scripts):len(p.scripts)], one...)
 		if err != nil {
 			return result, err
 		}
@@ -168,6 +168,9 @@ func (p *Payment) runScript(ctx context.Context, ch Channel, script []byte) ([]b
 				return result, nil
 			}
 			result[0] = scriptFailed | byte(min(n, 15))
+			if _, err := apdu.ParseCommand(o.Value); err != nil {
+				return result, nil // no command: a reader might not take it, and the card need not
+			}
 			answer, err := ch.Transmit(ctx, o.Value)
 			if err != nil {
 				return result, fmt.Errorf("issuer script: %w", err)

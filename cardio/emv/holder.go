@@ -24,7 +24,7 @@ func (p *Payment) restrict(t Terminal) (expired bool) {
 		}
 	}
 	today := t.Now.Format("060102")
-	if from := p.card[0x5F25]; len(from) == 3 && hex.EncodeToString(from) > today {
+	if from := p.card[0x5F25]; len(from) == 3 && from[0] < 0x50 && hex.EncodeToString(from) > today { // 50 to 99 are of the last century, Book 4 6.7.3
 		notYetValid.set(p.tvr)
 	}
 	f := fields{}
@@ -85,7 +85,11 @@ func (p *Payment) verifyHolder(t Terminal) {
 				p.cvm = []byte{method, when, 0x02}
 				return
 			}
-		case cvmFail, 0x01, 0x03, 0x04, 0x05, 0x1E: // known, and not in this kiosk
+		case cvmFail: // whatever comes after it
+			p.cvm = []byte{method, when, 0x01}
+			cvmFailed.set(p.tvr)
+			return
+		case 0x01, 0x03, 0x04, 0x05, 0x1E: // known, and not in this kiosk
 		default:
 			unknownCVM.set(p.tvr)
 		}
@@ -100,10 +104,12 @@ func (p *Payment) verifyHolder(t Terminal) {
 	cvmFailed.set(p.tvr)
 }
 
-// applies reports whether a rule's condition is met.
+// applies reports whether a rule's condition is met. One about an amount is about
+// an amount in the application's currency: a card that does not name it has no
+// such rule (EMV Book 3 10.5).
 func (p *Payment) applies(method, when byte, t Terminal, x, y uint32) bool {
 	amount := uint32(min(max(t.Amount, 0), 1<<32-1))
-	own := bytes.Equal(p.card[0x9F42], china) || p.card[0x9F42] == nil
+	own := bytes.Equal(p.card[0x9F42], china)
 	switch when {
 	case whenAlways, whenNotCash:
 		return true

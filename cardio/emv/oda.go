@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"buka/cardio/apdu"
 )
@@ -198,10 +199,19 @@ func (p *Payment) dynamic(ctx context.Context, ch Channel, t Terminal) error {
 	if err != nil {
 		return err
 	}
+	return p.sign(ctx, ch, key)
+}
+
+// sign has the card sign, and checks it.
+func (p *Payment) sign(ctx context.Context, ch Channel, key rsaKey) error {
 	wishes := []apdu.DOLEntry{{Tag: 0x9F37, Len: 4}}
 	if ddol := p.card[0x9F49]; ddol != nil {
+		var err error
 		if wishes, err = apdu.ParseDOL(ddol); err != nil {
 			return notAuthentic("its list for the signature is malformed")
+		}
+		if !slices.ContainsFunc(wishes, func(e apdu.DOLEntry) bool { return e.Tag == 0x9F37 && e.Len > 0 }) {
+			return notAuthentic("its signature is not over the terminal's random number") // Book 2 6.5.1: it may be an old one
 		}
 	}
 	asked := apdu.FillDOL(wishes, p.values())
@@ -246,11 +256,11 @@ func (p *Payment) checkCombined(signed []byte, answer map[apdu.Tag][]byte, list 
 		return err
 	}
 	inner := body[3+int(body[2]) : 2+int(body[1])]
-	if len(inner) != 1+8+20 {
+	if len(inner) < 1+8+20 { // more may follow
 		return notAuthentic("its signature holds no cryptogram")
 	}
 	hash := p.transactionHash(list)
-	if !bytes.Equal(hash[:], inner[9:]) || len(answer[0x9F27]) != 1 || answer[0x9F27][0] != inner[0] {
+	if !bytes.Equal(hash[:], inner[9:29]) || len(answer[0x9F27]) != 1 || answer[0x9F27][0] != inner[0] {
 		return notAuthentic("the signature is of another transaction")
 	}
 	answer[0x9F26] = bytes.Clone(inner[1:9])

@@ -72,8 +72,8 @@ var applications = sync.OnceValue(func() []application {
 var (
 	china     = []byte{0x01, 0x56}
 	termType  = []byte{0x24}                               // unattended, online only, of a merchant
-	ability   = []byte{0x20, 0x48, 0xE8}                   // chip; PIN to the host, no CVM; SDA, DDA, CDA
-	additions = []byte{0x60, 0x00, 0xB0, 0x20, 0x01}       // goods and services; keys, print, display
+	ability   = []byte{0x20, 0x48, 0xC8}                   // chip; PIN to the host, no CVM; SDA, DDA, CDA, and no card is kept
+	additions = []byte{0x60, 0x00, 0xB0, 0x13, 0xFF}       // goods and services; keys; shows the cardholder ISO 8859-1 to -10
 	riskData  = []byte{0x00, 0x00, 0x00, 0x00, 0, 0, 0, 0} // 9F1D: no offline PIN
 )
 

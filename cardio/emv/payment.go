@@ -53,6 +53,7 @@ type Payment struct {
 	key       rsaKey       // the card's, for a combined signature
 	wantedCDA bool
 	ac        cryptogram
+	scripts   []byte // DF31: what became of the issuer's
 }
 
 // cryptogram is what GENERATE AC or the one GPO gave.
@@ -155,10 +156,12 @@ func (p *Payment) start(ctx context.Context, ch Channel, c candidate, t Terminal
 	}
 	p.Card = &card
 	p.Card.AID, p.Card.Scheme = entry.Hex(c.aid), c.app.Scheme
+	signed := bytes.Clone(p.tvr)
 	if p.restrict(t) {
 		return &Refusal{Reason: Expired}
 	}
 	if p.ac.value != nil { // one GPO was the whole dialogue
+		p.tvr = signed
 		return p.contactless(t)
 	}
 	if err := p.authenticate(ctx, ch, t); err != nil {
@@ -179,6 +182,9 @@ func (p *Payment) start(ctx context.Context, ch Channel, c candidate, t Terminal
 
 // authorise is the first GENERATE AC, which asks to go online (EMV Book 3 9).
 func (p *Payment) authorise(ctx context.Context, ch Channel) error {
+	if p.Interface == Contact && p.card[0x8D] == nil { // a mandatory object, EMV Book 3 7.2: the card could not be asked last
+		return fmt.Errorf("%w: no list for the second cryptogram (8D)", ErrAnswer)
+	}
 	if err := p.generate(ctx, ch, arqc); err != nil {
 		return err
 	}
@@ -187,7 +193,7 @@ func (p *Payment) authorise(ctx context.Context, ch Channel) error {
 	}
 	switch p.ac.kind {
 	case arqc:
-		p.More = p.Interface == Contact && p.card[0x8D] != nil
+		p.More = p.Interface == Contact
 		return nil
 	case aac:
 		return &Refusal{Reason: Declined}
@@ -246,6 +252,10 @@ func (p *Payment) processingOptions(ctx context.Context, ch Channel) ([]span, er
 		return p.takeOptions(r.Data)
 	case apdu.FileInvalidated:
 		return nil, &Refusal{Reason: Blocked}
+	case apdu.ReferenceInvalid:
+		if p.Interface == Contactless { // kernel 3: another interface is wanted
+			return nil, &Refusal{Reason: UseChip}
+		}
 	}
 	return nil, errNext // 6985 by the book; others alike
 }

@@ -101,7 +101,7 @@ func (c *plain) choose(name string) []byte {
 	c.selected = aid
 	c.order = append(c.order, aid)
 	pdol := object(c.t, 0x9F38, unhex(c.t, "9F66 04 9F02 06 9F1A 02 5F2A 02 9A 03 9C 01 9F4E 02"))
-	return append(object(c.t, 0x6F, object(c.t, 0xA5, pdol, object(c.t, 0x8C, unhex(c.t, "9F0206")))), ok...)
+	return append(object(c.t, 0x6F, object(c.t, 0xA5, pdol, object(c.t, 0x8C, unhex(c.t, "9F0206")), object(c.t, 0x8D, unhex(c.t, "8A02")))), ok...)
 }
 
 func (c *plain) read() (*Card, error) {

@@ -45,6 +45,8 @@ func TestProcessingRestrictions(t *testing.T) {
 		"no country, no question": {map[apdu.Tag]string{0x9F07: "0100"}, 0, false},
 		"from today":              {map[apdu.Tag]string{0x5F25: "260115"}, 0, false},
 		"from tomorrow":           {map[apdu.Tag]string{0x5F25: "260116"}, 0x20, false},
+		"from the last century":   {map[apdu.Tag]string{0x5F25: "990101"}, 0, false},
+		"from 2049":               {map[apdu.Tag]string{0x5F25: "490101"}, 0x20, false},
 		"to today":                {map[apdu.Tag]string{0x5F24: "260115"}, 0, false},
 		"to yesterday":            {map[apdu.Tag]string{0x5F24: "260114"}, 0x40, true},
 	} {
@@ -74,6 +76,7 @@ func TestCardholderVerification(t *testing.T) {
 		"offline PIN, next, PIN":       {x + y + "4403 4103 4203", "420300", "420300", 0x04, 0x04, true, true},
 		"offline PIN, no next":         {x + y + "0100 0200", "010001", "010001", 0x80, 0x80, false, false},
 		"fail":                         {x + y + "0000", "000001", "000001", 0x80, 0x80, false, false},
+		"fail, whatever comes next":    {x + y + "4000 0200", "400001", "400001", 0x80, 0x80, false, false},
 		"a method of the future":       {x + y + "6000 0200", "020000", "020000", 0x44, 0x44, true, true},
 		"cash only":                    {x + y + "0201 0204 0205", "3F0001", "3F0001", 0x80, 0x80, false, false},
 		"not cash":                     {x + y + "0202", "020200", "020200", 0x04, 0x04, true, true},
@@ -90,11 +93,68 @@ func TestCardholderVerification(t *testing.T) {
 			if limit {
 				at.NoCVM, want, tvr, pin = 100_00, c.under, c.tvrUnder, c.pinUnder
 			}
-			p := paying(t, "1000", map[apdu.Tag]string{0x8E: c.list})
+			p := paying(t, "1000", map[apdu.Tag]string{0x8E: c.list, 0x9F42: "0156"})
 			p.verifyHolder(at)
 			if hexOf(p.cvm) != want || p.tvr[2] != tvr || p.PIN != pin {
 				t.Errorf("%s, limit %v: CVM results %X, TVR %X, PIN %v; want %s, %02X, %v", name, limit, p.cvm, p.tvr, p.PIN, want, tvr, pin)
 			}
+		}
+	}
+}
+
+// TestAmountsOfAnotherCurrency: a rule about an amount is about the application's
+// currency. Where that is not ours, or not told, the rule does not apply.
+func TestAmountsOfAnotherCurrency(t *testing.T) {
+	const x = "00002710" // 100.00
+	at := now
+	at.NoCVM = 100_00
+	for currency, wantPIN := range map[string]bool{"0156": false, "0840": true, "": true} {
+		for _, rule := range []string{"1F06", "1F08"} {
+			card := map[apdu.Tag]string{0x8E: x + x + rule + "0200"} // none below X, else a PIN
+			if currency != "" {
+				card[0x9F42] = currency
+			}
+			p := paying(t, "1000", card)
+			if p.verifyHolder(at); p.PIN != wantPIN {
+				t.Errorf("%s, currency %q: PIN %v, CVM results %X", rule, currency, p.PIN, p.cvm)
+			}
+		}
+	}
+}
+
+// TestWhatTheTerminalSaysOfItself, against EMV Book 4 annex A: what a claim of
+// 9F33, 9F35 and 9F40 would be worth here.
+func TestWhatTheTerminalSaysOfItself(t *testing.T) {
+	o, err := now.objects()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		tag  apdu.Tag
+		at   int
+		mask byte
+		want bool
+	}{
+		"chip with contacts":               {0x9F33, 0, 0x20, true},
+		"magnetic stripe, keyed":           {0x9F33, 0, 0xC0, false},
+		"PIN at the bank":                  {0x9F33, 1, 0x40, true},
+		"no CVM":                           {0x9F33, 1, 0x08, true},
+		"PIN to the card, signature":       {0x9F33, 1, 0xB0, false},
+		"SDA":                              {0x9F33, 2, 0x80, true},
+		"DDA":                              {0x9F33, 2, 0x40, true},
+		"CDA":                              {0x9F33, 2, 0x08, true},
+		"keeps cards":                      {0x9F33, 2, 0x20, false},
+		"unattended, online, a shop's":     {0x9F35, 0, 0x24, true},
+		"cash":                             {0x9F40, 0, 0x80, false},
+		"shows the cardholder":             {0x9F40, 3, 0x10, true},
+		"an attendant, to print or to see": {0x9F40, 3, 0xA0, false},
+		"ISO 8859-9":                       {0x9F40, 3, 0x01, true},
+		"ISO 8859-10":                      {0x9F40, 3, 0x02, true},
+		"ISO 8859-1":                       {0x9F40, 4, 0x01, true},
+		"ISO 8859-8":                       {0x9F40, 4, 0x80, true},
+	} {
+		if got := o[c.tag][c.at] & c.mask; (got == c.mask) != c.want || got != 0 && !c.want {
+			t.Errorf("%s: %v %X", name, c.tag, o[c.tag])
 		}
 	}
 }
