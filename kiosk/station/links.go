@@ -26,6 +26,7 @@ type links struct {
 	rings           []*switchlink.Ring
 	payRing         *switchlink.Ring // of the PIN key; nil: none
 	signOn          *loadSignOn      // at loads, if it is another host; nil: it is not
+	signedOn        bell             // rings after each sign-on at loads
 
 	mu sync.Mutex
 	up map[string]bool
@@ -49,7 +50,7 @@ func (s *Station) openLinks() error {
 	loads, own := s.cfg.Loads()
 	s.links.up[paymentLink] = false
 	if own {
-		s.links.up[loadLink], s.links.signOn = false, newLoadSignOn(s.log)
+		s.links.up[loadLink], s.links.signOn = false, newLoadSignOn(s.links.signedOn.ring, s.log)
 	}
 	var err error
 	if s.links.payments, s.links.payRing, err = s.openLink(paymentLink, "switch", pay, s.parts.DialSwitch); err != nil {

@@ -2,10 +2,13 @@ package station
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"sync"
 	"time"
 
+	"buka/internal/answers"
+	"buka/internal/entry"
 	"buka/sync/switchlink"
 	"buka/topup"
 )
@@ -19,6 +22,9 @@ import (
 func (h *hosts) signOn(ctx context.Context, c topup.SignOn) {
 	r, err := h.links.payments.SignOn(ctx, c.STAN)
 	failed := err != nil || !switchlink.Approved(r.Code)
+	if !failed {
+		h.batch.Store(r.Batch)
+	}
 	var tried <-chan struct{}
 	if !h.again || !h.links.signOn.stands() { // the repeat of one that failed is no reason for other keys there
 		tried = h.links.signOn.ask(c.STAN)
@@ -47,6 +53,68 @@ func (h *hosts) signOn(ctx context.Context, c topup.SignOn) {
 		}
 	}
 	h.post(signedOn)
+	if h.links.signOn == nil {
+		h.links.signedOn.ring()
+	}
+}
+
+// bell tells who waits for the next sign-on at the load authority that it is there.
+type bell struct {
+	mu   sync.Mutex
+	rung chan struct{}
+}
+
+// next is closed by the next ring.
+func (b *bell) next() <-chan struct{} {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rung == nil {
+		b.rung = make(chan struct{})
+	}
+	return b.rung
+}
+
+func (b *bell) ring() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.rung != nil {
+		close(b.rung)
+		b.rung = nil
+	}
+}
+
+// probeAgain says that a probe was not looked at: the authority wants a sign-on.
+func (h *hosts) probeAgain(code string, err error) bool {
+	if err != nil {
+		return errors.Is(err, switchlink.ErrBadMAC)
+	}
+	return h.answers.Of(code).Action == answers.SignOn
+}
+
+// Eligible asks whether the authority would load (DESIGN §4.2). It moves nothing: an
+// authority that wants a sign-on first is asked once more after it, in the time that
+// a probe has, and the passenger is not sent away for it.
+func (h *hosts) Eligible(ctx context.Context, c topup.ProbeCard, a entry.Attempt) (string, error) {
+	signedOn := h.links.signedOn.next()
+	q := query(c.STAN, c.Batch, c.Sale, a)
+	r, err := h.links.loads.Eligible(ctx, q)
+	if !h.probeAgain(r.Code, err) {
+		return r.Code, err
+	}
+	if err == nil && !switchlink.OutOfStep(r.Code) { // else the link has asked for it
+		h.post(topup.SignOnAsked{})
+	}
+	select {
+	case <-signedOn:
+	case <-ctx.Done():
+		return r.Code, err
+	}
+	if batch := h.batch.Load(); batch != 0 { // it may be another one now
+		q.Batch = batch
+	}
+	h.log.Info("probed again after a sign-on", "code", r.Code, "err", err)
+	r, err = h.links.loads.Eligible(ctx, q)
+	return r.Code, err
 }
 
 const (
@@ -59,6 +127,7 @@ const (
 // answered. Nil where the payment host is the authority.
 type loadSignOn struct {
 	client *switchlink.Client
+	done   func() // it is signed on at
 	log    *slog.Logger
 	wanted chan loadAsk  // the newest counts
 	up     chan struct{} // poked when the link comes up
@@ -72,8 +141,8 @@ type loadAsk struct {
 	tried chan struct{} // closed when it was tried once
 }
 
-func newLoadSignOn(log *slog.Logger) *loadSignOn {
-	return &loadSignOn{log: log, wanted: make(chan loadAsk, 1), up: make(chan struct{}, 1)}
+func newLoadSignOn(done func(), log *slog.Logger) *loadSignOn {
+	return &loadSignOn{done: done, log: log, wanted: make(chan loadAsk, 1), up: make(chan struct{}, 1)}
 }
 
 // ask has it done under this STAN; tried is closed after the first try.
@@ -162,5 +231,6 @@ func (l *loadSignOn) try(ctx context.Context, stan uint32) bool {
 		return false
 	}
 	l.set(true)
+	l.done()
 	return true
 }

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"buka/cardio/virtual"
+	"buka/internal/entry"
 	"buka/internal/mac"
 	"buka/internal/pin"
 	"buka/kiosk/config"
@@ -102,16 +103,100 @@ func TestASettlementWantsThePaymentHostAlone(t *testing.T) {
 	}
 }
 
+// aProbe is what a card dialogue asks the authority.
+func aProbe() (topup.ProbeCard, entry.Attempt) {
+	return topup.ProbeCard{Sale: "4Q7ZK1M2N8P3R5T6", STAN: 7, Batch: 8}, entry.Attempt{
+		Card: entry.Card{Family: "tunion", Number: "3105170010170907984"}, Amount: 5000, Random: make(entry.Hex, 4), MAC1: make(entry.Hex, 4), Terminal: make(entry.Hex, 6),
+	}
+}
+
+// TestAProbeIsAskedAgainAfterASignOn: an authority that wants a sign-on first costs
+// no passenger the sale, whether it is the payment host or another; in the batch
+// that is open since.
+func TestAProbeIsAskedAgainAfterASignOn(t *testing.T) {
+	for _, own := range []bool{true, false} {
+		for _, code := range []string{"A0", "77", "99"} {
+			loads := &noHost{probes: code, mends: true}
+			stan := atomic.Uint32{}
+			var h *hosts
+			ready := make(chan struct{})
+			l := &links{}
+			l.loads = clientOf(t, loads, func(c *switchlink.Config) {
+				c.OnRequirement = func(byte) {
+					go func() { <-ready; h.signOn(t.Context(), topup.SignOn{STAN: stan.Add(1)}) }()
+				}
+			})
+			if l.payments = l.loads; own {
+				l.payments, l.signOn = clientOf(t, &noHost{}), newLoadSignOn(l.signedOn.ring, slog.New(slog.DiscardHandler))
+				l.signOn.client = l.loads
+				ended := make(chan struct{})
+				go func() { defer close(ended); l.signOn.run(t.Context()) }()
+				t.Cleanup(func() { <-ended })
+			}
+			h = newHosts(l, func(topup.Event) {}, time.Now, slog.New(slog.DiscardHandler))
+			close(ready)
+			ctx, cancel := context.WithTimeout(t.Context(), hostWait)
+			defer cancel()
+			probe, attempt := aProbe()
+			if got, err := h.Eligible(ctx, probe, attempt); got != "00" || err != nil || loads.probed.Load() != 2 || loads.batch.Load() != 1 {
+				t.Errorf("%s, own %v: %q, %v, asked %d times, in batch %d", code, own, got, err, loads.probed.Load(), loads.batch.Load())
+			}
+		}
+	}
+}
+
+// TestAProbeIsAskedAgainOnce, and not at all if no sign-on comes in its time.
+func TestAProbeIsAskedAgainOnce(t *testing.T) {
+	host := &noHost{probes: "A0"}
+	client := clientOf(t, host)
+	h := newHosts(&links{payments: client, loads: client}, func(topup.Event) {}, time.Now, slog.New(slog.DiscardHandler))
+	h.batch.Store(9)
+	probe, attempt := aProbe()
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if code, err := h.Eligible(ctx, probe, attempt); code != "A0" || err != nil || host.probed.Load() != 1 {
+		t.Errorf("no sign-on: %q, %v, asked %d times", code, err, host.probed.Load())
+	}
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
+		for {
+			h.links.signedOn.ring()
+			select {
+			case <-stop:
+				return
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}()
+	if code, err := h.Eligible(t.Context(), probe, attempt); code != "A0" || err != nil || host.probed.Load() != 3 || host.batch.Load() != 9 {
+		t.Errorf("after one: %q, %v, asked %d times, batch %d", code, err, host.probed.Load(), host.batch.Load())
+	}
+}
+
 // noHost refuses sign-ons.
 type noHost struct {
 	refuses atomic.Int32
 	keys    []byte // that a sign-on brings
+	probes  string // code of the answers to those
+	mends   bool   // a sign-on ends that
+	mended  atomic.Bool
+	probed  atomic.Int32
+	batch   atomic.Uint32 // of the last
 }
 
 func (h *noHost) Handle(_ context.Context, r *switchlink.Request) (switchlink.Response, bool) {
 	if r.Kind == switchlink.KindSignOn && h.refuses.Add(-1) >= 0 {
 		return switchlink.Response{Code: "03", At: time.Now()}, true
 	}
+	if r.Kind == switchlink.KindEligible {
+		h.probed.Add(1)
+		h.batch.Store(r.Batch)
+		if code := h.probes; !h.mended.Load() {
+			return switchlink.Response{Code: code, At: time.Now()}, true
+		}
+	}
+	h.mended.Store(h.mended.Load() || h.mends && r.Kind == switchlink.KindSignOn)
 	return switchlink.Response{Code: "00", Batch: 1, At: time.Now(), Keys: h.keys}, true
 }
 
@@ -119,7 +204,7 @@ func (h *noHost) Handle(_ context.Context, r *switchlink.Request) (switchlink.Re
 func TestAnAuthorityThatRefuses(t *testing.T) {
 	host := &noHost{}
 	host.refuses.Store(2)
-	l := newLoadSignOn(slog.New(slog.DiscardHandler))
+	l := newLoadSignOn(func() {}, slog.New(slog.DiscardHandler))
 	l.client = clientOf(t, host)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})

@@ -36,6 +36,7 @@ type hosts struct {
 	journal  *journal
 	pik      atomic.Pointer[pin.WrappedKey] // on a link without MACs
 	told     uploadMark                     // of the settlement's owner alone
+	batch    atomic.Uint32                  // open at the payment host, as it said last; 0: not yet
 	again    bool                           // the sign-on before came to nothing; of the sign-ons' owner alone
 	keeper   restoreKeeper
 	terminal string // merchant and terminal, with a slash
@@ -164,12 +165,6 @@ func (h *hosts) confirmRestore(ctx context.Context, c topup.ConfirmRestore) {
 		h.log.Warn("the restored journal is not confirmed yet", "open", len(c.Open), "err", err)
 	}
 	h.post(topup.RestoreAnswered{OK: err == nil, Facts: facts})
-}
-
-// Eligible asks whether the authority would load (DESIGN §4.2).
-func (h *hosts) Eligible(ctx context.Context, c topup.ProbeCard, a entry.Attempt) (string, error) {
-	r, err := h.links.loads.Eligible(ctx, query(c.STAN, c.Batch, c.Sale, a))
-	return r.Code, err
 }
 
 // Authorise asks for MAC2, date and time.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"sync"
 	"time"
 )
@@ -75,6 +76,9 @@ const RequireSignOn byte = 3
 
 // outOfStep are the codes that a sign-on mends.
 var outOfStep = []string{CodeStep, CodeBatch, CodePINBlock, CodeBadMAC, CodeNoSecurity}
+
+// OutOfStep says whether an answer with this code is told as RequireSignOn.
+func OutOfStep(code string) bool { return slices.Contains(outOfStep, code) }
 
 func (c *Config) fill() error {
 	if len(c.TerminalID) != 8 || len(c.MerchantID) != 15 {

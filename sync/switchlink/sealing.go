@@ -1,9 +1,6 @@
 package switchlink
 
-import (
-	"fmt"
-	"slices"
-)
+import "fmt"
 
 // held says whether a call waits for the keys of the sign-on under way.
 func (o *owner) held(c *call) bool {
@@ -66,7 +63,7 @@ func (o *owner) judge(c *call, m *Message) result {
 		}
 		return result{message: m}
 	}
-	if slices.Contains(outOfStep, m.Text(39)) {
+	if OutOfStep(m.Text(39)) {
 		o.require(RequireSignOn)
 	}
 	return result{message: m}
