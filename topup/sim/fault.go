@@ -159,7 +159,7 @@ func linkFaults(c topup.Command) []Fault {
 	case topup.Pay:
 		return payFaults
 	case topup.Send:
-		if c.Duty.Kind == topup.Reversal && c.Sale.Pay == topup.PayWithdrawn {
+		if c.Duty.Kind == topup.Reversal {
 			return denyFaults
 		}
 		return sendFaults

@@ -53,6 +53,7 @@ func (w *World) lawOf(t *truth) error {
 		return violation("4: sale %s is written and counts as not (write %d)", t.id, s.Write)
 	case s.OweReversal && t.loads == 1:
 		return violation("4: a reversal of sale %s is owed and its value is on the card", t.id)
+	case paid != nil && s.ExpectAbsent && t.lied: // the host denies what it has, until the settlement
 	case paid != nil && (s.Pay == topup.PayNone || s.Pay == topup.PayDeclined || s.Pay == topup.PayReversed):
 		return violation("3: sale %s is paid and counts as not (payment %d)", t.id, s.Pay)
 	case paid == nil && s.Pay == topup.PayApproved:

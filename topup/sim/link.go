@@ -96,10 +96,11 @@ func (w *World) onSend(c topup.Send, how Fault) {
 	}
 	nothing := topup.Sent{Duty: c.Duty}
 	e := topup.Sent{Duty: c.Duty, Answered: true}
+	money := c.Duty.Kind == topup.Reversal || c.Duty.Kind == topup.Refund // else it goes to the load authority
 	switch {
 	case !w.up, how == fRequestLost:
 		e = nothing
-	case w.ill[illPay] && c.Duty.Kind == topup.Reversal, w.ill[illAuthority] && c.Duty.Kind != topup.Reversal:
+	case w.ill[illPay] && money, w.ill[illAuthority] && !money:
 		e.Code = unreachable
 	case how == fHostFails:
 		e.Code = "96"
