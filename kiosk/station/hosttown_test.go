@@ -75,11 +75,7 @@ func newHostTownBehind(t *testing.T, between func(authority string) string, chan
 	if err != nil {
 		t.Fatal(err)
 	}
-	authority := "127.0.0.1:0"
-	if cfg.Authority.Spec == "" { // the payment host is it, too
-		authority = ""
-	}
-	w.host, err = host.Open(t.Context(), host.Config{Dir: w.file("host"), Authority: authority, TLS: tls, MAC: cfg.Payments().MAC, Spec: spec, RequireICC: true})
+	w.host, err = host.Open(t.Context(), host.Config{Dir: w.file("host"), Authority: "127.0.0.1:0", TLS: tls, MAC: cfg.Payments().MAC, Spec: spec, RequireICC: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,9 +86,7 @@ func newHostTownBehind(t *testing.T, between func(authority string) string, chan
 	if err := os.MkdirAll(w.file("pad"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if cfg.Switch.Address = w.host.SwitchAddr(); authority != "" {
-		cfg.Authority.Address = between(w.host.AuthorityAddr())
-	}
+	cfg.Switch.Address, cfg.Authority.Address = w.host.SwitchAddr(), between(w.host.AuthorityAddr())
 	cfg.Switch.CA, cfg.Switch.Cert, cfg.Switch.Key, cfg.Switch.Name = w.file("ca.pem"), w.file("kiosk.pem"), w.file("kiosk.key"), "switch.example"
 	cfg.Authority.CA, cfg.Authority.Cert, cfg.Authority.Key, cfg.Authority.Name = cfg.Switch.CA, cfg.Switch.Cert, cfg.Switch.Key, cfg.Switch.Name
 	cfg.Switch.Settle, cfg.BankCard.CAKeys, cfg.Purse.PINs = config.DayTime{}, "test", []string{"123456"}

@@ -82,7 +82,10 @@ const (
 )
 
 // batchItems reads the payments and refunds of a closed batch out of the journal,
-// by the same fold that has made its totals, in an order that never changes.
+// by the same fold that has made its totals, in an order that never changes. It goes
+// on from a checkpoint before the batch. topup.Tally counts the same from the entries
+// alone, and so has to read the whole journal: it would not know what a refund of an
+// earlier batch's payment gives back. Tests hold the two together.
 func (j *journal) batchItems(batch uint32) ([]batchItem, error) {
 	tail, _ := j.Tail()
 	for back := uint64(firstLookBack); ; back *= 4 {

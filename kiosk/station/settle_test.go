@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -151,6 +152,62 @@ func TestAnUploadIsWhatTheTotalsCount(t *testing.T) {
 		if got != totals || totals.Debits != 400 || totals.Credits != 200 {
 			t.Errorf("%d sales before: %+v, and the totals are %+v", before, got, totals)
 		}
+	}
+}
+
+// TestAnUploadIsWhatATallyCounts: the other way to a batch's items, over the whole
+// journal, comes to the same ones, also for refunds of what an earlier batch paid.
+func TestAnUploadIsWhatATallyCounts(t *testing.T) {
+	b := newBook(t)
+	b.write(entry.SignedOn{Batch: 7})
+	var old []entry.Of
+	for i := range money.Fen(5) { // paid in batch 7, refunded in batch 8
+		b.stan += 2
+		of := entry.Of{Sale: entry.SaleID(fmt.Sprintf("OLD%013d", i))}
+		old = append(old, of)
+		b.write(entry.SaleOpened{Of: of, Card: entry.Card{Family: "tunion", Number: "3105170010170907984"}, Place: "front"},
+			entry.AmountChosen{Of: of, Amount: 10_00 + i},
+			entry.PaymentStarted{Of: of, Tender: "bank-card", Amount: 10_00 + i, STAN: b.stan, Batch: 7, PAN: "622588******0001", Slot: 2},
+			entry.PaymentApproved{Of: of, Amount: 10_00 + i, RRN: "1", Code: "00"})
+	}
+	for i := range 3000 { // far enough back that the fold begins at a checkpoint
+		if b.sale(7); i%60 == 0 {
+			b.checkpoint()
+		}
+	}
+	b.write(entry.BatchClosing{Batch: 7, Who: "mei"}, entry.SettlementStarted{Batch: 7, STAN: 999_998, Totals: b.d.Batches[7].Totals},
+		entry.BatchSettled{Batch: 7, Code: "00"}, entry.SignedOn{Batch: 8})
+	b.checkpoint()
+	for i, of := range old {
+		b.write(entry.RefundRequested{Of: of, STAN: 900_000 + uint32(i), Batch: 8, Who: "mei"}, entry.RefundAcknowledged{Of: of, Code: "00"}, entry.SaleClosed{Of: of, Why: "money back"})
+		for range 20 {
+			b.sale(8)
+		}
+	}
+	totals := b.d.Batches[8].Totals
+	b.write(entry.BatchClosing{Batch: 8, Who: "mei"}, entry.SettlementStarted{Batch: 8, STAN: 999_999, Totals: totals})
+	b.flush()
+	tally := topup.NewTally(8)
+	if err := b.j.Each(1, func(e entry.Entry, _ []byte) error {
+		body, err := e.Body()
+		if err == nil {
+			tally.Add(body)
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	var want []batchItem
+	for _, it := range tally.Items() {
+		want = append(want, batchItem{it.Sale, it.STAN, it.Amount, it.Credit})
+	}
+	slices.SortFunc(want, func(a, b batchItem) int { return int(a.stan) - int(b.stan) })
+	got, err := b.j.batchItems(8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, want) || totals != tally.Totals() || totals.Credits != 5+25 {
+		t.Errorf("%d items, and the tally has %d; totals %+v and %+v", len(got), len(want), totals, tally.Totals())
 	}
 }
 
