@@ -26,10 +26,10 @@ func (h *hosts) signOn(ctx context.Context, c topup.SignOn) {
 		h.batch.Store(r.Batch)
 	}
 	var tried <-chan struct{}
-	if !h.again || !h.links.signOn.stands() { // the repeat of one that failed is no reason for other keys there
+	if !h.failed.Load() || !h.links.signOn.stands() { // the repeat of one that failed is no reason for other keys there
 		tried = h.links.signOn.ask(c.STAN)
 	}
-	if h.again = failed; failed {
+	if h.failed.Store(failed); failed {
 		h.log.Warn("sign-on failed", "link", paymentLink, "code", r.Code, "err", err)
 		h.post(topup.SignOnFailed{})
 		h.post(topup.SignOnAsked{}) // the host may have taken it, and work under other keys now
@@ -132,8 +132,9 @@ type loadSignOn struct {
 	wanted chan loadAsk  // the newest counts
 	up     chan struct{} // poked when the link comes up
 
-	mu    sync.Mutex
-	stood bool // it stands since it was wanted last
+	mu     sync.Mutex
+	stood  bool // it stands since it was wanted last
+	failed bool // the last try came to nothing
 }
 
 type loadAsk struct {
@@ -162,7 +163,14 @@ func (l *loadSignOn) ask(stan uint32) (tried <-chan struct{}) {
 }
 
 // stale says that the keys of the authority are of no use any more.
-func (l *loadSignOn) stale() { l.set(false) }
+func (l *loadSignOn) stale() {
+	if l == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.stood = false
+}
 
 // stands says whether the authority's last sign-on does.
 func (l *loadSignOn) stands() bool {
@@ -174,13 +182,11 @@ func (l *loadSignOn) stands() bool {
 	return l.stood
 }
 
-func (l *loadSignOn) set(stood bool) {
-	if l == nil {
-		return
-	}
+// fails says whether the last try came to nothing.
+func (l *loadSignOn) fails() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.stood = stood
+	return l.failed
 }
 
 // poke cuts the wait for the next try short.
@@ -228,9 +234,14 @@ func (l *loadSignOn) try(ctx context.Context, stan uint32) bool {
 	r, err := l.client.SignOn(ctx, stan)
 	if err != nil || !switchlink.Approved(r.Code) {
 		l.log.Warn("sign-on failed", "link", loadLink, "code", r.Code, "err", err)
+		l.mu.Lock()
+		l.failed = true
+		l.mu.Unlock()
 		return false
 	}
-	l.set(true)
+	l.mu.Lock()
+	l.stood, l.failed = true, false
+	l.mu.Unlock()
 	l.done()
 	return true
 }

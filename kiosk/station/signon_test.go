@@ -101,6 +101,11 @@ func TestASettlementWantsThePaymentHostAlone(t *testing.T) {
 	if w.st.links.signOn.stands() {
 		t.Error("signed on at the authority")
 	}
+	for _, d := range w.st.heartbeat().Devices {
+		if code := map[string]string{"authority": "sign-on-failed"}[d.Name]; (d.Name == "switch" || d.Name == "authority") && (d.OK != (code == "") || d.Code != code) {
+			t.Errorf("the operator sees %+v", d)
+		}
+	}
 }
 
 // aProbe is what a card dialogue asks the authority.

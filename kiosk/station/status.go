@@ -47,15 +47,21 @@ func (s *Station) heartbeatOf(state topup.State, failed error) fleetlink.Heartbe
 	if p, ok := s.slips.state(); ok {
 		h.Devices = append(h.Devices, fleetlink.Device{Name: "printer", OK: p.OK, Code: p.Code, SinceMS: millis(p.Since)})
 	}
-	h.Devices = append(h.Devices, linkDevice("switch", s.links.payments.State()))
+	h.Devices = append(h.Devices, linkDevice("switch", s.links.payments.State(), s.hosts.failed.Load()))
 	if s.links.loads != s.links.payments {
-		h.Devices = append(h.Devices, linkDevice("authority", s.links.loads.State()))
+		h.Devices = append(h.Devices, linkDevice("authority", s.links.loads.State(), s.links.signOn.fails()))
 	}
 	return h
 }
 
-func linkDevice(name string, st switchlink.State) fleetlink.Device {
-	return fleetlink.Device{Name: name, OK: st.Up, SinceMS: st.Since.UnixMilli()}
+// linkDevice is a link as a device: a host that answers and does not let the kiosk
+// sign on is of no use.
+func linkDevice(name string, st switchlink.State, refused bool) fleetlink.Device {
+	d := fleetlink.Device{Name: name, OK: st.Up && !refused, SinceMS: st.Since.UnixMilli()}
+	if st.Up && refused {
+		d.Code = "sign-on-failed"
+	}
+	return d
 }
 
 func millis(t time.Time) int64 {

@@ -37,7 +37,7 @@ type hosts struct {
 	pik      atomic.Pointer[pin.WrappedKey] // on a link without MACs
 	told     uploadMark                     // of the settlement's owner alone
 	batch    atomic.Uint32                  // open at the payment host, as it said last; 0: not yet
-	again    bool                           // the sign-on before came to nothing; of the sign-ons' owner alone
+	failed   atomic.Bool                    // the last sign-on at the payment host came to nothing
 	keeper   restoreKeeper
 	terminal string // merchant and terminal, with a slash
 	post     func(topup.Event)
