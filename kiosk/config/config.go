@@ -279,27 +279,43 @@ func (c *Config) check() *Error {
 }
 
 // lineOf finds the line on which a dotted key stands; 0 if it does not.
-func lineOf(data []byte, dotted string) int {
+func lineOf(data []byte, dotted string) (line int) {
+	eachKey(data, func(key string, e *unstable.Node) bool {
+		if key != dotted {
+			return false
+		}
+		for it := e.Key(); it.Next(); {
+			line = lineAt(data, it.Node())
+		}
+		return true
+	})
+	return line
+}
+
+// eachKey goes over the keys of a file, dotted, with what stands there, until found.
+func eachKey(data []byte, found func(dotted string, e *unstable.Node) bool) {
 	var p unstable.Parser
 	p.Reset(data)
 	table := ""
 	for p.NextExpression() {
 		e := p.Expression()
 		var parts []string
-		var at unstable.Range
 		for it := e.Key(); it.Next(); {
 			parts = append(parts, string(it.Node().Data))
-			at = it.Node().Raw
 		}
 		key := strings.Join(parts, ".")
 		switch e.Kind {
 		case unstable.Table, unstable.ArrayTable:
 			table = key + "."
 		case unstable.KeyValue:
-			if table+key == dotted {
-				return 1 + strings.Count(string(data[:at.Offset]), "\n")
+			if found(table+key, e) {
+				return
 			}
 		}
 	}
-	return 0
+}
+
+// lineAt is the line on which a part of a key stands.
+func lineAt(data []byte, key *unstable.Node) int {
+	return 1 + strings.Count(string(data[:key.Raw.Offset]), "\n")
 }

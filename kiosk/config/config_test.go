@@ -49,6 +49,10 @@ func keysOf(t reflect.Type, prefix string) []string {
 	var keys []string
 	for i := range t.NumField() {
 		f := t.Field(i)
+		if f.Anonymous { // its keys stand in the same table
+			keys = append(keys, keysOf(f.Type, prefix)...)
+			continue
+		}
 		key := prefix + f.Tag.Get("toml")
 		if f.Type.Kind() == reflect.Struct && !reflect.PointerTo(f.Type).Implements(reflect.TypeFor[encoding.TextUnmarshaler]()) {
 			keys = append(keys, keysOf(f.Type, key+".")...)

@@ -1,8 +1,6 @@
 package config
 
 import (
-	"strings"
-
 	"github.com/pelletier/go-toml/v2/unstable"
 
 	"buka/kiosk/risk"
@@ -24,27 +22,15 @@ func (c *Config) checkRisk() (*Error, int) {
 
 // ruleLine finds the line on which a table in the list of rules begins; 0 if there
 // is none.
-func ruleLine(data []byte, index int) int {
-	var p unstable.Parser
-	p.Reset(data)
-	table := ""
-	for p.NextExpression() {
-		e := p.Expression()
-		var parts []string
-		for it := e.Key(); it.Next(); {
-			parts = append(parts, string(it.Node().Data))
+func ruleLine(data []byte, index int) (line int) {
+	eachKey(data, func(key string, e *unstable.Node) bool {
+		if key != "risk.rules" || e.Value().Kind != unstable.Array {
+			return false
 		}
-		key := strings.Join(parts, ".")
-		switch e.Kind {
-		case unstable.Table, unstable.ArrayTable:
-			table = key + "."
-		case unstable.KeyValue:
-			if table+key == "risk.rules" && e.Value().Kind == unstable.Array {
-				return elementLine(data, e.Value(), index)
-			}
-		}
-	}
-	return 0
+		line = elementLine(data, e.Value(), index)
+		return true
+	})
+	return line
 }
 
 func elementLine(data []byte, list *unstable.Node, index int) int {
@@ -57,7 +43,7 @@ func elementLine(data []byte, list *unstable.Node, index int) int {
 				continue
 			}
 			for key := pair.Node().Key(); key.Next(); {
-				return 1 + strings.Count(string(data[:key.Node().Raw.Offset]), "\n")
+				return lineAt(data, key.Node())
 			}
 		}
 		return 0
