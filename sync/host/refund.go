@@ -12,13 +12,8 @@ import (
 // money of the sale is held, so that neither a repeat nor a refund after a
 // reversal gives it back twice.
 func (h *Host) refund(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (switchlink.Response, error) {
-	a := h.plain(switchlink.CodeApproved)
-	p, err := onePayment(tx.QueryRowContext(ctx, paymentColumns+`WHERE merchant = ? AND terminal = ? AND batch = ? AND stan = ?`,
-		r.Merchant, r.Terminal, r.OrigBatch, r.OrigSTAN))
+	p, a, err := h.toGiveBack(ctx, tx, r, r.OrigBatch, r.OrigSTAN)
 	if err != nil {
-		return a, err
-	}
-	if a.Code, err = h.judgeReversal(ctx, tx, r, p); err != nil {
 		return a, err
 	}
 	var id any

@@ -13,13 +13,8 @@ import (
 // reverse gives a payment back, once, unless its batch is closed. What comes before its payment is
 // remembered and answered 25: the payment is declined if it still comes.
 func (h *Host) reverse(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (switchlink.Response, error) {
-	a := h.plain(switchlink.CodeApproved)
-	p, err := onePayment(tx.QueryRowContext(ctx, paymentColumns+`WHERE merchant = ? AND terminal = ? AND batch = ? AND stan = ?`,
-		r.Merchant, r.Terminal, r.Batch, r.STAN))
+	p, a, err := h.toGiveBack(ctx, tx, r, r.Batch, r.STAN)
 	if err != nil {
-		return a, err
-	}
-	if a.Code, err = h.judgeReversal(ctx, tx, r, p); err != nil {
 		return a, err
 	}
 	state, err := batchState(ctx, tx, r.Merchant, r.Terminal, r.Batch)
@@ -43,6 +38,19 @@ func (h *Host) reverse(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (
 		return a, fmt.Errorf("reversal: %w", err)
 	}
 	return a, h.noteScripts(ctx, tx, r)
+}
+
+// toGiveBack is the payment that a terminal names by batch and STAN, nil if there is
+// none, and an answer whose code says whether its money may go back.
+func (h *Host) toGiveBack(ctx context.Context, tx *sql.Tx, r *switchlink.Request, batch, stan uint32) (*payment, switchlink.Response, error) {
+	a := h.plain(switchlink.CodeApproved)
+	p, err := onePayment(tx.QueryRowContext(ctx, paymentColumns+`WHERE merchant = ? AND terminal = ? AND batch = ? AND stan = ?`,
+		r.Merchant, r.Terminal, batch, stan))
+	if err != nil {
+		return nil, a, err
+	}
+	a.Code, err = h.judgeReversal(ctx, tx, r, p)
+	return p, a, err
 }
 
 func (h *Host) judgeReversal(ctx context.Context, tx *sql.Tx, r *switchlink.Request, p *payment) (string, error) {
