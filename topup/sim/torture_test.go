@@ -119,7 +119,7 @@ func TestHunt(t *testing.T) {
 	sales, states := 0, 0
 	for _, h := range tortures {
 		o := cards(sim.Options{Cards: h.cards, Amounts: h.amounts, Fleet: h.fleet, Allowed: faults(t, h.faults)})
-		r := sim.Torture(sim.Plan{Options: o, Seed: max(h.seed, 1), Sales: h.sales / share, Raw: true})
+		r := sim.Torture(sim.Plan{Options: o, Seed: 1, Sales: h.sales / share, Raw: true})
 		if sales += r.Sales; r.Err != nil {
 			report(t, changed, "torture, %d sales: %v", sales, r.Err)
 			return
@@ -155,8 +155,8 @@ func played(t *testing.T, file string) (missing string, err error) {
 		t.Fatal(err)
 	}
 	head, history, _ := strings.Cut(string(text), "\n\n")
-	o := cards(sim.Options{Amounts: 1, Fleet: true, Desk: true, Wide: true, Faults: -1, Settles: -1})
-	if _, err := fmt.Sscanf(head, "cards=%d kiosks=%d variety=%d", &o.Cards, &o.Kiosks, &o.Variety); err != nil {
+	o := cards(sim.Options{Fleet: true, Desk: true, Wide: true, Faults: -1, Settles: -1})
+	if _, err := fmt.Sscanf(head, "cards=%d kiosks=%d amounts=%d variety=%d", &o.Cards, &o.Kiosks, &o.Amounts, &o.Variety); err != nil {
 		t.Fatalf("%s: %v", file, err)
 	}
 	return sim.Retell(&o, strings.Split(strings.TrimSpace(history), "\n"))
@@ -168,14 +168,12 @@ var tortures = []struct {
 	sales, cards, amounts int
 	fleet                 bool
 	faults                string
-	seed                  uint64 // one that is known to lead to what is rare; 0: 1
 }{
 	{sales: 12_000, cards: 3},
-	{sales: 4500, cards: 3, seed: 4},
 	{sales: 3000, cards: 3, fleet: true, faults: "journal-restored,torn-before,torn-after"},
 	{sales: 6000, cards: 1, amounts: 1, fleet: true, faults: "torn-before"},
 	{sales: 4000, cards: 2, amounts: 1, fleet: true, faults: "torn-before,torn-after,journal-restored,crash"},
-	{sales: 9000, cards: 1, amounts: 1, fleet: true, faults: "torn-before,authority-down,network-down", seed: 518},
+	{sales: 6000, cards: 1, amounts: 1, fleet: true, faults: "torn-before,authority-down,network-down"},
 }
 
 var searches = []struct {
