@@ -54,33 +54,13 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	set := func(d *time.Duration, v time.Duration) {
-		if *d <= 0 {
-			*d = v
-		}
-	}
-	set(&c.OpenTimeout, 5*time.Second)
-	set(&c.AckTimeout, 5*time.Second)
-	set(&c.ReplyTimeout, 5*time.Second)
-	set(&c.EntryTimeout, time.Minute)
-	set(&c.CancelTimeout, 5*time.Second)
-	set(&c.InterByteTimeout, time.Second)
-	set(&c.WriteTimeout, 5*time.Second)
-	set(&c.ProbeEvery, 5*time.Second)
-	set(&c.ProbeTimeout, 2*time.Second)
-	set(&c.RetryMin, 500*time.Millisecond)
-	set(&c.RetryMax, 10*time.Second)
-	if c.Baud == 0 {
-		c.Baud = 9600
-	}
-	if c.Mode == "" {
-		c.Mode = "8N1"
-	}
+	setDefaults(&c.Baud, &c.Mode, &c.Logger, map[*time.Duration]time.Duration{
+		&c.OpenTimeout: 5 * time.Second, &c.AckTimeout: 5 * time.Second, &c.ReplyTimeout: 5 * time.Second, &c.EntryTimeout: time.Minute,
+		&c.CancelTimeout: 5 * time.Second, &c.InterByteTimeout: time.Second, &c.WriteTimeout: 5 * time.Second, &c.ProbeEvery: 5 * time.Second,
+		&c.ProbeTimeout: 2 * time.Second, &c.RetryMin: 500 * time.Millisecond, &c.RetryMax: 10 * time.Second,
+	})
 	if c.Packet == "" {
 		c.Packet = PacketZ60
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
 	}
 	return c
 }
@@ -209,91 +189,23 @@ func (p *PinPad) setState(ok bool, what string) {
 func (p *PinPad) run() {
 	defer close(p.done)
 	defer p.setState(false, ErrClosed.Error())
-	pause := p.cfg.RetryMin
-	for p.life.Err() == nil {
-		l, err := p.connect()
-		if err == nil {
-			pause = p.cfg.RetryMin
-			p.setState(true, "ready")
-			err = p.serve(l)
-			l.forget()
-			l.line.close()
-		}
-		if err == nil || p.life.Err() != nil {
-			return
-		}
-		p.setState(false, err.Error())
-		p.refuse(pause)
-		pause = min(2*pause, p.cfg.RetryMax)
+	o := portOwner[*job]{
+		life: p.life, jobs: p.jobs, port: p.cfg.Port, baud: p.cfg.Baud, mode: p.cfg.Mode, what: "the PIN pad", away: ErrUnplugged, check: p.cfg.Validate,
+		openTimeout: p.cfg.OpenTimeout, retryMin: p.cfg.RetryMin, retryMax: p.cfg.RetryMax,
+		down: func(why string) { p.setState(false, why) }, refuse: func(j *job) { j.reply(ErrUnplugged) }, session: p.meet,
 	}
+	o.run()
 }
 
-// refuse answers jobs with ErrUnplugged for a while.
-func (p *PinPad) refuse(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	for {
-		select {
-		case j := <-p.jobs:
-			j.reply(ErrUnplugged)
-		case <-t.C:
-			return
-		case <-p.life.Done():
-			return
-		}
-	}
-}
-
-// connect opens the port and asks whether a pad is there. An open that hangs is
-// reported after OpenTimeout and waited for, so that there is never more than
-// one.
-func (p *PinPad) connect() (*link, error) {
-	if err := p.cfg.Validate(); err != nil {
-		return nil, err
-	}
-	line, err := p.open()
-	if err != nil {
-		return nil, err
-	}
+// meet asks whether a pad is there, and serves it.
+func (p *PinPad) meet(line *line) (met bool, err error) {
 	l := &link{line: line, dropped: p.dropped, interByte: p.cfg.InterByteTimeout, writeMax: p.cfg.WriteTimeout, log: p.log}
-	err = p.greet(l)
-	if err != nil {
-		l.forget()
-		line.close()
-		return nil, fmt.Errorf("%s: %w", p.cfg.Port, err)
+	defer l.forget()
+	if err := p.greet(l); err != nil {
+		return false, fmt.Errorf("%s: %w", p.cfg.Port, err)
 	}
-	return l, nil
-}
-
-func (p *PinPad) open() (*line, error) {
-	type opened struct {
-		line *line
-		err  error
-	}
-	res := make(chan opened, 1)
-	go func() {
-		l, err := openLine(p.cfg.Port, p.cfg.Baud, p.cfg.Mode, ErrUnplugged)
-		res <- opened{l, err}
-	}()
-	t := time.NewTimer(p.cfg.OpenTimeout)
-	defer t.Stop()
-	for {
-		select {
-		case r := <-res:
-			return r.line, r.err
-		case <-t.C:
-			p.setState(false, p.cfg.Port+" does not open: the driver of the port hangs; unplug the PIN pad")
-		case j := <-p.jobs:
-			j.reply(ErrUnplugged)
-		case <-p.life.Done():
-			go func() {
-				if r := <-res; r.line != nil {
-					r.line.close()
-				}
-			}()
-			return nil, ErrClosed
-		}
-	}
+	p.setState(true, "ready")
+	return true, p.serve(l)
 }
 
 // lost marks the pad as not there, and names the port in the error.

@@ -68,27 +68,10 @@ type PrinterState struct {
 }
 
 func (c PrinterConfig) withDefaults() PrinterConfig {
-	for _, d := range []struct {
-		at *time.Duration
-		v  time.Duration
-	}{
-		{&c.OpenTimeout, 5 * time.Second}, {&c.AnswerTimeout, 2 * time.Second}, {&c.WriteTimeout, 5 * time.Second},
-		{&c.PrintTimeout, 20 * time.Second}, {&c.AskEvery, 500 * time.Millisecond}, {&c.ProbeEvery, 5 * time.Second},
-		{&c.RetryMin, 500 * time.Millisecond}, {&c.RetryMax, 10 * time.Second},
-	} {
-		if *d.at <= 0 {
-			*d.at = d.v
-		}
-	}
-	if c.Baud == 0 {
-		c.Baud = 9600
-	}
-	if c.Mode == "" {
-		c.Mode = "8N1"
-	}
-	if c.Logger == nil {
-		c.Logger = slog.Default()
-	}
+	setDefaults(&c.Baud, &c.Mode, &c.Logger, map[*time.Duration]time.Duration{
+		&c.OpenTimeout: 5 * time.Second, &c.AnswerTimeout: 2 * time.Second, &c.WriteTimeout: 5 * time.Second, &c.PrintTimeout: 20 * time.Second,
+		&c.AskEvery: 500 * time.Millisecond, &c.ProbeEvery: 5 * time.Second, &c.RetryMin: 500 * time.Millisecond, &c.RetryMax: 10 * time.Second,
+	})
 	return c
 }
 
@@ -188,88 +171,30 @@ func (p *Printer) setState(ok bool, code, what string) {
 // run is the owner of the port: connect, serve, and again, until Close.
 func (p *Printer) run() {
 	defer close(p.done)
-	pause := p.cfg.RetryMin
-	for p.life.Err() == nil {
-		l, err := p.connect()
-		if err == nil {
-			pause = p.cfg.RetryMin
-			err = p.serve(l)
-			l.line.close()
-		}
-		if err == nil || p.life.Err() != nil {
-			break
-		}
-		p.setState(false, PrinterMissing, err.Error())
-		p.refuse(pause)
-		pause = min(2*pause, p.cfg.RetryMax)
+	defer p.setState(false, PrinterMissing, ErrPrinterClosed.Error())
+	o := portOwner[*printJob]{
+		life: p.life, jobs: p.jobs, port: p.cfg.Port, baud: p.cfg.Baud, mode: p.cfg.Mode, what: "the printer", away: ErrPrinterAway, check: p.cfg.check,
+		openTimeout: p.cfg.OpenTimeout, retryMin: p.cfg.RetryMin, retryMax: p.cfg.RetryMax,
+		down: func(why string) { p.setState(false, PrinterMissing, why) }, refuse: func(j *printJob) { j.reply(entry.NotDone, ErrPrinterAway) }, session: p.meet,
 	}
-	p.setState(false, PrinterMissing, ErrPrinterClosed.Error())
+	o.run()
 }
 
-// refuse answers jobs for a while.
-func (p *Printer) refuse(d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	for {
-		select {
-		case j := <-p.jobs:
-			j.reply(entry.NotDone, ErrPrinterAway)
-		case <-t.C:
-			return
-		case <-p.life.Done():
-			return
-		}
+func (c PrinterConfig) check() error {
+	if c.Port == "" {
+		return fmt.Errorf("%w: no serial port is configured", ErrPrinterAway)
 	}
+	return nil
 }
 
-// connect opens the port and asks whether a printer is there. An open that
-// hangs is waited for, so that there is never more than one.
-func (p *Printer) connect() (*paperLink, error) {
-	if p.cfg.Port == "" {
-		return nil, fmt.Errorf("%w: no serial port is configured", ErrPrinterAway)
-	}
-	line, err := p.open()
-	if err != nil {
-		return nil, err
-	}
+// meet asks whether a printer is there, and serves it.
+func (p *Printer) meet(line *line) (met bool, err error) {
 	l := &paperLink{line: line, cfg: p.cfg, log: p.log}
 	if err := l.greet(p.life); err != nil {
-		line.close()
-		return nil, fmt.Errorf("%s: %w", p.cfg.Port, err)
+		return false, fmt.Errorf("%s: %w", p.cfg.Port, err)
 	}
 	p.show(l.status)
-	return l, nil
-}
-
-func (p *Printer) open() (*line, error) {
-	type opened struct {
-		line *line
-		err  error
-	}
-	res := make(chan opened, 1)
-	go func() {
-		l, err := openLine(p.cfg.Port, p.cfg.Baud, p.cfg.Mode, ErrPrinterAway)
-		res <- opened{l, err}
-	}()
-	t := time.NewTimer(p.cfg.OpenTimeout)
-	defer t.Stop()
-	for {
-		select {
-		case r := <-res:
-			return r.line, r.err
-		case <-t.C:
-			p.setState(false, PrinterMissing, p.cfg.Port+" does not open: the driver of the port hangs; unplug the printer")
-		case j := <-p.jobs:
-			j.reply(entry.NotDone, ErrPrinterAway)
-		case <-p.life.Done():
-			go func() {
-				if r := <-res; r.line != nil {
-					r.line.close()
-				}
-			}()
-			return nil, ErrPrinterClosed
-		}
-	}
+	return true, p.serve(l)
 }
 
 // serve works on an open line until it fails (the error) or Close (nil).
