@@ -151,44 +151,40 @@ func (w *World) upload(batch uint32) (differs []entry.Difference) {
 
 func (w *World) onSettle(c topup.Settle, how Fault) {
 	nothing := topup.Settled{Batch: c.Batch}
-	e := topup.Settled{Batch: c.Batch, Answered: true, Code: "00"}
-	switch {
-	case !w.up, how == fRequestLost:
-		e = nothing
-	case w.ill[illPay]:
-		e.Code = unreachable
-	case how == fHostFails:
-		e.Code = "96"
-	case how == fNewKeys:
-		e.Code = newKeys
-	default:
-		if how == fRequestTwice {
-			w.net = append(w.net, c)
-		}
+	e := nothing
+	if e.Code = w.refuses(c, how); e.Code == "00" {
 		e.Balanced = w.host.settle(w.index, c.Batch, c.Totals)
 	}
+	e.Answered = e.Code != ""
 	w.answered(e, nothing, how)
 }
 
 func (w *World) onUpload(c topup.Upload, how Fault) {
 	nothing := topup.Uploaded{Batch: c.Batch}
-	e := topup.Uploaded{Batch: c.Batch, Answered: true, Code: "00"}
-	switch {
-	case !w.up, how == fRequestLost:
-		e = nothing
-	case w.ill[illPay]:
-		e.Code = unreachable
-	case how == fHostFails:
-		e.Code = "96"
-	case how == fNewKeys:
-		e.Code = newKeys
-	default:
-		if how == fRequestTwice {
-			w.net = append(w.net, c)
-		}
+	e := nothing
+	if e.Code = w.refuses(c, how); e.Code == "00" {
 		e.Differs = w.upload(c.Batch)
 	}
+	e.Answered = e.Code != ""
 	w.answered(e, nothing, how)
+}
+
+// refuses gives the code with which the payment host does not do what it is asked
+// for, "" for no answer, "00" if it does it.
+func (w *World) refuses(cmd topup.Command, how Fault) string {
+	switch {
+	case !w.up, how == fRequestLost:
+		return ""
+	case w.ill[illPay]:
+		return unreachable
+	case how == fHostFails:
+		return "96"
+	case how == fNewKeys:
+		return newKeys
+	case how == fRequestTwice:
+		w.net = append(w.net, cmd)
+	}
+	return "00"
 }
 
 // heeds holds an entry about a batch against what is true, before it counts.
