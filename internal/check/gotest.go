@@ -17,11 +17,6 @@ type event struct {
 	Elapsed                       float64
 }
 
-// atOnce is how many packages run at a time, and how many tests of one that allow
-// it. More than there are cores, for most of them wait most of the time: for
-// timers, disks and card readers.
-const atOnce = 4
-
 // raced are the flags of the race detector. What is only computed with, of others
 // and by one goroutine at a time, is not slowed down by it: SQLite as Go, ciphers
 // and CBOR, which would take as long as all the rest.
@@ -31,7 +26,9 @@ var raced = []string{
 
 // test runs go test and counts each test. The output of a failed one is shown.
 func (t *tally) test(flags []string, pkgs ...string) {
-	args := []string{"test", "-json", "-count=1", "-timeout=12m", fmt.Sprintf("-parallel=%d", atOnce)}
+	// More at a time than there are cores: most tests wait most of the time, for
+	// timers, disks and card readers.
+	args := []string{"test", "-json", "-count=1", "-timeout=12m", "-parallel=4"}
 	cmd := exec.Command("go", slices.Concat(args, flags, pkgs)...)
 	// A raced process waits a second at its end for races that come after it;
 	// hundreds of processes end in the tests.

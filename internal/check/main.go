@@ -27,8 +27,8 @@ func main() {
 	}{
 		{"format", format},
 		{"vet", func(t *tally) { t.command("go vet", "go", "vet", "./...") }},
-		{"unit", func(t *tally) { t.test(append(raced, fmt.Sprintf("-p=%d", atOnce)), packages(false)...) }},
-		{"whole", whole},
+		{"unit", func(t *tally) { t.test(append(raced, "-p=4"), packages(false)...) }},
+		{"whole", func(t *tally) { t.test([]string{"-p=3"}, packages(true)...) }},
 		{"fuzz", func(t *tally) { fuzz(t, *fuzzed) }},
 	}
 	keepPorts()
@@ -56,19 +56,18 @@ func keepPorts() {
 	}
 }
 
-// whole runs the heavy packages one by one: each wants the machine for itself.
-func whole(t *tally) {
-	for _, pkg := range packages(true) {
-		t.test(nil, pkg)
-	}
-}
-
 // heavy names what runs without the race detector: a browser, a simulation of
 // one thread, processes that are killed, a whole matrix of faults, and everything
 // behind them; the parts are raced in their own packages.
 var heavy = regexp.MustCompile(`^buka/(kiosk/e2e|kiosk/killtest|kiosk|kiosk/faultmatrix|topup/sim|store/disktest|cardio/purse/purtest)$`)
 
-// packages lists the packages with tests, heavy ones or the others.
+// long names what takes longest, in the order in which it should begin: the rest
+// fits beside it. What needs the one card reader service then comes last, for it
+// waits for the one that has it.
+var long = []string{"buka/topup/sim", "buka/kiosk/e2e", "buka/store", "buka/kiosk/scenario", "buka/kiosk/device", "buka/sync/host", "buka/kiosk/faultmatrix"}
+
+// packages lists the packages with tests, heavy ones or the others, in the order
+// in which go test should begin them.
 func packages(wantHeavy bool) []string {
 	out, err := exec.Command("go", "list", "-f", `{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}`, "./...").Output()
 	if err != nil {
@@ -76,7 +75,18 @@ func packages(wantHeavy bool) []string {
 		os.Exit(1)
 	}
 	list := strings.Fields(string(out))
-	return slices.DeleteFunc(list, func(p string) bool { return heavy.MatchString(p) != wantHeavy })
+	list = slices.DeleteFunc(list, func(p string) bool { return heavy.MatchString(p) != wantHeavy })
+	rank := func(p string) int {
+		switch i := slices.Index(long, p); {
+		case i >= 0:
+			return i
+		case strings.HasPrefix(p, "buka/cardio/"):
+			return len(long) + 1
+		}
+		return len(long)
+	}
+	slices.SortStableFunc(list, func(a, b string) int { return rank(a) - rank(b) })
+	return list
 }
 
 func format(t *tally) {
