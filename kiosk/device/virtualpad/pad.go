@@ -80,15 +80,10 @@ type Snapshot struct {
 type Pad struct {
 	cfg   Config
 	log   *slog.Logger
-	ops   chan func()
-	quit  chan struct{}
-	done  chan struct{}
-	poke  chan struct{} // to the goroutine of OnChange
-	close sync.Once
+	wired *virtualline.Device
 
 	// The owner's.
 	on       bool
-	cable    *virtualline.Cable
 	dec      device.Decoder
 	count    *counter[pin.KSN]
 	aesCount *counter[pin.AESKSN]
@@ -144,10 +139,6 @@ func Open(cfg Config) (*Pad, error) {
 	p := &Pad{
 		cfg:   cfg,
 		log:   cfg.Logger,
-		ops:   make(chan func()),
-		quit:  make(chan struct{}),
-		done:  make(chan struct{}),
-		poke:  make(chan struct{}, 1),
 		on:    true,
 		count: count, aesCount: aesCount,
 		idle:    idleText,
@@ -156,12 +147,11 @@ func Open(cfg Config) (*Pad, error) {
 	p.cfg.MasterKeys = maps.Clone(cfg.MasterKeys)
 	p.entry.timer, p.pending.timer = stoppedTimer(), stoppedTimer()
 	p.held[ToKiosk].timer, p.held[FromKiosk].timer = stoppedTimer(), stoppedTimer()
-	if p.cable, err = virtualline.Plug(cfg.Dir); err != nil {
+	if p.wired, err = virtualline.NewDevice(cfg.Dir, cfg.OnChange); err != nil {
 		return nil, err
 	}
 	p.publish()
 	go p.run()
-	go p.notify()
 	return p, nil
 }
 
@@ -183,8 +173,7 @@ func (p *Pad) SlavePath() string { return virtualline.Path(p.cfg.Dir) }
 
 // Close unplugs the pad for good.
 func (p *Pad) Close() error {
-	p.close.Do(func() { close(p.quit) })
-	<-p.done
+	p.wired.Close()
 	return nil
 }
 
@@ -213,7 +202,7 @@ func (p *Pad) Wait(ctx context.Context, until func(Snapshot) bool) error {
 		case <-changed:
 		case <-ctx.Done():
 			return fmt.Errorf("wait for the virtual PIN pad: %w", context.Cause(ctx))
-		case <-p.done:
+		case <-p.wired.Ended():
 			return ErrClosed
 		}
 	}
@@ -225,7 +214,7 @@ func (p *Pad) Key(k string) error {
 	err := ErrClosed
 	p.do(func() {
 		switch {
-		case !p.on || p.cable == nil:
+		case !p.on || !p.wired.Plugged():
 			err = ErrOff
 		case !p.entry.active:
 			err = ErrNotWaiting
@@ -266,12 +255,7 @@ func (p *Pad) PowerOn() { p.do(func() { p.on = true }) }
 func (p *Pad) Unplug() error {
 	err := ErrClosed
 	p.do(func() {
-		err = nil
-		if p.cable == nil {
-			return
-		}
-		err = p.cable.Unplug(p.cfg.Dir)
-		p.cable = nil
+		err = p.wired.Unplug()
 		p.reset()
 	})
 	return err
@@ -280,12 +264,7 @@ func (p *Pad) Unplug() error {
 // Plug puts the cable back: a new line under the same path.
 func (p *Pad) Plug() error {
 	err := ErrClosed
-	p.do(func() {
-		err = nil
-		if p.cable == nil {
-			p.cable, err = virtualline.Plug(p.cfg.Dir)
-		}
-	})
+	p.do(func() { err = p.wired.Plug() })
 	return err
 }
 
@@ -300,35 +279,21 @@ func (p *Pad) reset() {
 }
 
 // do runs f on the owner and waits for it.
-func (p *Pad) do(f func()) {
-	ran := make(chan struct{})
-	select {
-	case p.ops <- func() { f(); p.publish(); close(ran) }:
-		<-ran
-	case <-p.done:
-	}
-}
+func (p *Pad) do(f func()) { p.wired.Do(func() { f(); p.publish() }) }
 
 func (p *Pad) run() {
-	defer close(p.done)
+	defer p.wired.End()
 	for {
-		var rx <-chan []byte
-		if p.cable != nil {
-			rx = p.cable.Received()
-		}
 		select {
-		case <-p.quit:
+		case <-p.wired.Quit():
 			p.reset()
 			p.cfg.IK.Zero()
 			p.cfg.AESIK.Zero()
 			clear(p.cfg.MasterKeys)
-			if p.cable != nil {
-				p.cable.Unplug(p.cfg.Dir)
-			}
 			return
-		case op := <-p.ops:
+		case op := <-p.wired.Ops():
 			op()
-		case chunk := <-rx:
+		case chunk := <-p.wired.Received():
 			p.arrive(chunk)
 		case <-p.entry.timer.C:
 			p.log.Debug("virtual PIN pad: entry timed out")
@@ -346,8 +311,8 @@ func (p *Pad) run() {
 
 // publish shows the owner's state to the others, if it has changed.
 func (p *Pad) publish() {
-	s := Snapshot{On: p.on, Plugged: p.cable != nil, Faults: p.faultsArmed()}
-	if p.on && p.cable != nil {
+	s := Snapshot{On: p.on, Plugged: p.wired.Plugged(), Faults: p.faultsArmed()}
+	if p.on && p.wired.Plugged() {
 		s.Display, s.Digits, s.Waiting = p.display(), p.entry.n, p.entry.active
 	}
 	p.mu.Lock()
@@ -358,23 +323,7 @@ func (p *Pad) publish() {
 	p.snap = s
 	close(p.changed)
 	p.changed = make(chan struct{})
-	select {
-	case p.poke <- struct{}{}:
-	default: // the one that waits there will see this change too
-	}
-}
-
-func (p *Pad) notify() {
-	for {
-		select {
-		case <-p.poke:
-			if p.cfg.OnChange != nil {
-				p.cfg.OnChange()
-			}
-		case <-p.done:
-			return
-		}
-	}
+	p.wired.Changed()
 }
 
 func stoppedTimer() *time.Timer {

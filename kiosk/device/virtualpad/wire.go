@@ -224,8 +224,6 @@ func (p *Pad) transmit(b []byte) {
 
 // put writes bytes to the line, as they leave it at last.
 func (p *Pad) put(out []byte) {
-	if p.cable != nil {
-		p.cable.Write(out)
-	}
+	p.wired.Write(out)
 	clear(out)
 }

@@ -168,8 +168,8 @@ func (p *Printer) tellStatus(anyway bool) {
 
 // say sends to the kiosk, through the faults that are armed.
 func (p *Printer) say(b ...byte) {
-	if p.cable == nil {
+	if !p.wired.Plugged() { // nothing of it counts as garbled
 		return
 	}
-	p.cable.Write(p.faults.garble(append([]byte(nil), b...)))
+	p.wired.Write(p.faults.garble(append([]byte(nil), b...)))
 }

@@ -55,14 +55,9 @@ type Slip struct {
 type Printer struct {
 	cfg   Config
 	log   *slog.Logger
-	ops   chan func()
-	quit  chan struct{}
-	done  chan struct{}
-	poke  chan struct{}
-	close sync.Once
+	wired *virtualline.Device
 
 	// The owner's.
-	cable    *virtualline.Cable
 	low, out bool
 	cover    bool
 	jam      bool
@@ -106,7 +101,7 @@ func Open(cfg Config) (*Printer, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("folder of the virtual printer: %w", err)
 	}
-	p := &Printer{cfg: cfg, log: cfg.Logger, ops: make(chan func()), quit: make(chan struct{}), done: make(chan struct{}), poke: make(chan struct{}, 1)}
+	p := &Printer{cfg: cfg, log: cfg.Logger}
 	p.pacing = time.NewTimer(time.Hour)
 	p.pacing.Stop()
 	var err error
@@ -115,12 +110,11 @@ func Open(cfg Config) (*Printer, error) {
 	}
 	p.keep = p.toFolder
 	p.reset()
-	if p.cable, err = virtualline.Plug(cfg.Dir); err != nil {
+	if p.wired, err = virtualline.NewDevice(cfg.Dir, cfg.OnChange); err != nil {
 		return nil, err
 	}
 	p.publish()
 	go p.run()
-	go p.notify()
 	return p, nil
 }
 
@@ -130,8 +124,7 @@ func (p *Printer) Path() string { return virtualline.Path(p.cfg.Dir) }
 
 // Close unplugs the printer for good.
 func (p *Printer) Close() error {
-	p.close.Do(func() { close(p.quit) })
-	<-p.done
+	p.wired.Close()
 	return nil
 }
 
@@ -167,11 +160,7 @@ func (p *Printer) Unplug() error {
 }
 
 func (p *Printer) unplug() error {
-	if p.cable == nil {
-		return nil
-	}
-	err := p.cable.Unplug(p.cfg.Dir)
-	p.cable = nil
+	err := p.wired.Unplug()
 	p.reset()
 	return err
 }
@@ -179,12 +168,7 @@ func (p *Printer) unplug() error {
 // Plug puts line and power back.
 func (p *Printer) Plug() error {
 	err := ErrClosed
-	p.do(func() {
-		err = nil
-		if p.cable == nil {
-			p.cable, err = virtualline.Plug(p.cfg.Dir)
-		}
-	})
+	p.do(func() { err = p.wired.Plug() })
 	return err
 }
 
@@ -195,29 +179,19 @@ func (p *Printer) reset() {
 	p.asbLast = [4]byte{}
 }
 
-func (p *Printer) do(f func()) {
-	ran := make(chan struct{})
-	select {
-	case p.ops <- func() { f(); p.publish(); close(ran) }:
-		<-ran
-	case <-p.done:
-	}
-}
+func (p *Printer) do(f func()) { p.wired.Do(func() { f(); p.publish() }) }
 
 func (p *Printer) run() {
-	defer close(p.done)
+	defer p.wired.End()
 	for {
 		var rx <-chan []byte
-		if p.cable != nil && len(p.arrival.buffer) < p.cfg.Buffer-chunkMost {
-			rx = p.cable.Received() // else the line waits: a printer that is busy drops DTR
+		if len(p.arrival.buffer) < p.cfg.Buffer-chunkMost {
+			rx = p.wired.Received() // else the line waits: a printer that is busy drops DTR
 		}
 		select {
-		case <-p.quit:
-			if p.cable != nil {
-				p.cable.Unplug(p.cfg.Dir)
-			}
+		case <-p.wired.Quit():
 			return
-		case op := <-p.ops:
+		case op := <-p.wired.Ops():
 			op()
 		case chunk := <-rx:
 			p.arrive(chunk)
@@ -231,7 +205,7 @@ func (p *Printer) run() {
 
 // publish shows the owner's state to the others, if it has changed.
 func (p *Printer) publish() {
-	s := Snapshot{Plugged: p.cable != nil, PaperLow: p.low, PaperOut: p.out, Cover: p.cover, Jam: p.jam, Lines: len(p.paper), Waiting: len(p.arrival.buffer), Faults: p.faults.armed()}
+	s := Snapshot{Plugged: p.wired.Plugged(), PaperLow: p.low, PaperOut: p.out, Cover: p.cover, Jam: p.jam, Lines: len(p.paper), Waiting: len(p.arrival.buffer), Faults: p.faults.armed()}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	was := p.snap
@@ -245,21 +219,5 @@ func (p *Printer) publish() {
 		return
 	}
 	p.snap = s
-	select {
-	case p.poke <- struct{}{}:
-	default: // the one that waits there will see this change too
-	}
-}
-
-func (p *Printer) notify() {
-	for {
-		select {
-		case <-p.poke:
-			if p.cfg.OnChange != nil {
-				p.cfg.OnChange()
-			}
-		case <-p.done:
-			return
-		}
-	}
+	p.wired.Changed()
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"buka/kiosk/device/escpos"
+	"buka/kiosk/device/virtualline"
 )
 
 func open(t *testing.T, cfg Config) *Printer {
@@ -184,7 +185,7 @@ func FuzzCommands(f *testing.F) {
 	f.Add([]byte{0x1D, 'v', '0', 0, 0xFF, 0xFF, 0xFF, 0xFF, 1}, uint8(9))
 	f.Add([]byte{0x1D, '(', 'k', 0xFF, 0xFF, '1', 'P', '0', 0x10, 0x04, 0x02}, uint8(2))
 	f.Fuzz(func(t *testing.T, data []byte, piece uint8) {
-		p := &Printer{cfg: Config{Columns: 48, Keep: 2, Buffer: 4096}}
+		p := &Printer{wired: &virtualline.Device{}, cfg: Config{Columns: 48, Keep: 2, Buffer: 4096}}
 		p.log = discard
 		p.reset()
 		for b := range slices.Chunk(data, int(piece)+1) {
@@ -211,7 +212,7 @@ func FuzzText(f *testing.F) {
 		if ascii {
 			paper.Charset = escpos.ASCII
 		}
-		p := &Printer{cfg: Config{Columns: 48, Keep: 2, Buffer: 1 << 20}, log: discard}
+		p := &Printer{wired: &virtualline.Device{}, cfg: Config{Columns: 48, Keep: 2, Buffer: 1 << 20}, log: discard}
 		p.reset()
 		p.arrive(escpos.Encode(escpos.Slip{escpos.Text{Say: "first"}, escpos.Text{Say: value, Large: true}, escpos.Pair{Name: name, Value: value}, escpos.Text{Say: "last"}}, paper))
 		if len(p.unknown) > 0 {
