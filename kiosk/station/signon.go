@@ -18,6 +18,21 @@ import (
 // The core knows one sign-on, which is the payment host's. The authority's is
 // repeated here until it is answered.
 
+// newest takes the last of the sign-ons that wait: each draws other keys, and one
+// answer is enough for all that asked.
+func (h *hosts) newest(c topup.SignOn) topup.SignOn {
+	for {
+		select {
+		case cmd := <-h.queues["sign-on"]:
+			if later, ok := cmd.(topup.SignOn); ok {
+				c = later
+			}
+		default:
+			return c
+		}
+	}
+}
+
 // signOn signs on at the payment host, and has the load authority signed on at.
 func (h *hosts) signOn(ctx context.Context, c topup.SignOn) {
 	r, err := h.links.payments.SignOn(ctx, c.STAN)

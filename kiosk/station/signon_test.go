@@ -179,12 +179,36 @@ func TestAProbeIsAskedAgainOnce(t *testing.T) {
 	}
 }
 
+// TestSignOnsThatWaitAreOne: a link that flickered does not change the keys as often.
+func TestSignOnsThatWaitAreOne(t *testing.T) {
+	host := &noHost{}
+	client := clientOf(t, host)
+	answered := make(chan topup.Event, 9)
+	h := newHosts(&links{payments: client, loads: client}, func(ev topup.Event) { answered <- ev }, time.Now, slog.New(slog.DiscardHandler))
+	for stan := range uint32(5) {
+		h.do(topup.SignOn{STAN: stan + 1})
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); h.run(ctx, "sign-on") }()
+	if ev, ok := (<-answered).(topup.SignedOn); !ok || ev.Batch != 1 {
+		t.Errorf("%+v", ev)
+	}
+	cancel()
+	<-ended
+	if n := host.signed.Load(); n != 1 || host.stan.Load() != 5 {
+		t.Errorf("%d sign-ons, the last under %d", n, host.stan.Load())
+	}
+}
+
 // noHost refuses sign-ons.
 type noHost struct {
 	refuses atomic.Int32
 	keys    []byte // that a sign-on brings
-	probes  string // code of the answers to those
-	mends   bool   // a sign-on ends that
+	signed  atomic.Int32
+	stan    atomic.Uint32 // of the last
+	probes  string        // code of the answers to those
+	mends   bool          // a sign-on ends that
 	mended  atomic.Bool
 	probed  atomic.Int32
 	batch   atomic.Uint32 // of the last
@@ -193,6 +217,10 @@ type noHost struct {
 func (h *noHost) Handle(_ context.Context, r *switchlink.Request) (switchlink.Response, bool) {
 	if r.Kind == switchlink.KindSignOn && h.refuses.Add(-1) >= 0 {
 		return switchlink.Response{Code: "03", At: time.Now()}, true
+	}
+	if r.Kind == switchlink.KindSignOn {
+		h.signed.Add(1)
+		h.stan.Store(r.STAN)
 	}
 	if r.Kind == switchlink.KindEligible {
 		h.probed.Add(1)

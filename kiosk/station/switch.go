@@ -89,7 +89,7 @@ func (h *hosts) do(cmd topup.Command) {
 func (h *hosts) perform(ctx context.Context, cmd topup.Command) {
 	switch c := cmd.(type) {
 	case topup.SignOn:
-		h.signOn(ctx, c)
+		h.signOn(ctx, h.newest(c))
 	case topup.ConfirmRestore:
 		h.confirmRestore(ctx, c)
 	case topup.Settle:

@@ -131,6 +131,7 @@ func Screens() []Shot {
 	for _, r := range ui.Reasons() {
 		add("declined-"+string(r), base(ui.ScreenDeclined), because(r))
 	}
+	add("declined-to-the-desk", base(ui.ScreenDeclined), because(ui.ReasonRiskCashier), func(s *ui.Screen) { s.Claim, s.Amount = "4Q7Z-K1M2", fen(50000) })
 	for _, r := range []ui.Reason{ui.ReasonPaymentUnknown, ui.ReasonOtherAmount, ui.ReasonStoppedMoneyBack, ui.ReasonTimeoutMoneyBack,
 		ui.ReasonWriteRefusedMoneyBack, ui.ReasonLoadRefusedMoneyBack, ui.ReasonAtLimitMoneyBack} {
 		add("back-pending-"+string(r), paying(ui.ScreenDeclined), because(r), back(ui.BackPending))
