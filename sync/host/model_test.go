@@ -22,6 +22,7 @@ type modelWorld struct {
 	kiosks  [2]modelKiosk
 	given   []given // authorised once, by either
 	payment []switchlink.Payment
+	taken   []switchlink.Payment // approved
 	random  uint32
 	// reversed holds the first answer to each reversal, by batch and STAN; STANs
 	// are the world's, so no two kiosks share one.
@@ -106,6 +107,8 @@ func (m *modelWorld) one() {
 		m.authorises(k, sale, n < 8)
 	case n < 15 && len(m.given) > 0:
 		m.settles(m.rng.IntN(len(m.given)), n == 12)
+	case n == 15 && len(m.taken) > 0:
+		m.refunds(m.taken[m.rng.IntN(len(m.taken))])
 	case n < 18 && len(m.given) > 0:
 		m.verifies(k, m.given[m.rng.IntN(len(m.given))])
 	case n == 18 && m.rng.IntN(4) == 0:
@@ -131,6 +134,34 @@ func (m *modelWorld) pays(k, sale int) {
 	_, want := m.model.Pay(k, topup.Pay{Sale: p.Sale, Card: p.Card, Slot: p.Slot, Amount: p.Amount, STAN: p.STAN, Batch: p.Batch})
 	m.same("pay", got.Code, want)
 	m.payment = append(m.payment, p)
+	if got.Code == switchlink.CodeApproved {
+		m.taken = append(m.taken, p)
+	}
+}
+
+// refunds gives a payment back under a key of its own, in the open batch or, as
+// one that comes late, in the one before. A kiosk takes one payment for a sale, and
+// the model knows a refund by the sale.
+func (m *modelWorld) refunds(p switchlink.Payment) {
+	m.Helper()
+	k := 0
+	for _, other := range m.taken {
+		if other.Sale == p.Sale && other.STAN != p.STAN {
+			return
+		}
+	}
+	for sale := range 4 {
+		if p.Sale == saleID(sale) {
+			k = sale % 2
+		}
+	}
+	f := switchlink.Refund{STAN: m.next(), Batch: m.kiosks[k].batch, OrigSTAN: p.STAN, OrigBatch: p.Batch, Sale: p.Sale, Amount: p.Amount}
+	if f.Batch > 1 && m.rng.IntN(3) == 0 {
+		f.Batch--
+	}
+	real := code(m.kiosks[k].client.Refund(m.ctx(), f))
+	want := m.model.Send(k, topup.Send{Duty: topup.Duty{Kind: topup.Refund, Sale: p.Sale, STAN: f.STAN}, Sale: topup.Sale{ID: p.Sale, PayBatch: p.Batch, RefundBatch: f.Batch}})
+	m.same("refund", real, want)
 }
 
 func (m *modelWorld) card(sale int) entry.Card {
