@@ -18,8 +18,9 @@ type Item struct {
 }
 
 // Tally counts a batch from the entries of a journal, read from its beginning.
-// It is the second way to the totals that Durable keeps, sale by sale: what
-// Upload sends. It holds no more than the open sales and the batch's items.
+// It is the second way, sale by sale, to the totals that Durable keeps, and to
+// what an upload sends. It holds no more than the open sales and the batch's
+// items.
 type Tally struct {
 	batch uint32
 	next  int
