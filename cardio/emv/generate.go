@@ -3,6 +3,7 @@ package emv
 import (
 	"bytes"
 	"context"
+	"crypto/sha1"
 	"errors"
 	"fmt"
 
@@ -76,6 +77,23 @@ func (p *Payment) takeGenerated(data []byte, combined bool) error {
 	}
 	p.ac = cryptogram{kind: answer[0x9F27][0] & 0xC0, atc: answer[0x9F36], value: answer[0x9F26], issuer: answer[0x9F10]}
 	return nil
+}
+
+// transactionHash is the SHA-1 over what a combined signature binds: the filled
+// PDOL, the filled CDOL1 and the answer without the signature.
+func (p *Payment) transactionHash(answer []apdu.TLV) [20]byte {
+	h := sha1.New()
+	h.Write(p.pdol)
+	h.Write(p.cdol1)
+	for _, o := range answer {
+		if o.Tag == 0x9F4B {
+			continue
+		}
+		if b, err := apdu.Encode(o.Tag, o.Value); err == nil {
+			h.Write(b)
+		}
+	}
+	return [20]byte(h.Sum(nil))
 }
 
 // takeCryptogram reads what a contactless card gave in its GPO answer. Visa's

@@ -3,7 +3,6 @@ package emv
 import (
 	"bytes"
 	"context"
-	"crypto/sha1"
 	"errors"
 	"fmt"
 	"io"
@@ -367,23 +366,6 @@ func (p *Payment) Zero() {
 	clear(p.static.Bytes())
 	p.static.Reset()
 	p.card = nil
-}
-
-// transactionHash is the SHA-1 over what a combined signature binds: the filled
-// PDOL, the filled CDOL1 and the answer without the signature.
-func (p *Payment) transactionHash(answer []apdu.TLV) [20]byte {
-	h := sha1.New()
-	h.Write(p.pdol)
-	h.Write(p.cdol1)
-	for _, o := range answer {
-		if o.Tag == 0x9F4B {
-			continue
-		}
-		if b, err := apdu.Encode(o.Tag, o.Value); err == nil {
-			h.Write(b)
-		}
-	}
-	return [20]byte(h.Sum(nil))
 }
 
 // Format prints the masked card number, in every form.
