@@ -156,6 +156,16 @@ func (st *step) signedOn(e SignedOn) {
 	st.touched = true
 	st.collectLate()
 	st.flush()
+	st.askAgain()
+}
+
+// askAgain asks about a card that lies there since before the authority was in
+// reach: nobody may be there to take it away and hold it there anew.
+func (st *step) askAgain() {
+	if f := &st.Live.Front; f.Phase == Open && f.Reason == "authority-wait" && f.Session != 0 && st.Live.SignedOn {
+		st.anew(f)
+		st.read(f)
+	}
 }
 
 func (st *step) linkChanged(e LinkChanged) {
@@ -170,6 +180,7 @@ func (st *step) linkChanged(e LinkChanged) {
 	}
 	st.collectLate()
 	st.flush()
+	st.askAgain()
 }
 
 func (st *step) deviceChanged(e DeviceChanged) {

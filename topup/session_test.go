@@ -168,3 +168,30 @@ func TestALoadAfterTheBatchWasClosed(t *testing.T) {
 		t.Errorf("signs on: %v, sale %+v", signsOn, s.state.Durable.Sales[sale])
 	}
 }
+
+// TestACardThatLiesThereIsAskedAgain: what could not be asked for want of the
+// authority is asked when it is there, by the card that still lies there.
+func TestACardThatLiesThereIsAskedAgain(t *testing.T) {
+	for name, row := range map[string]struct {
+		reason  string
+		session uint64
+		events  []topup.Event
+		again   bool
+	}{
+		"signed on":               {"authority-wait", 3, []topup.Event{topup.SignedOn{Batch: 1}}, true},
+		"the link is back":        {"authority-wait", 3, []topup.Event{topup.LinkChanged{}, topup.LinkChanged{Up: true}}, true},
+		"the card has gone":       {"authority-wait", 0, []topup.Event{topup.SignedOn{Batch: 1}}, false},
+		"the wrong card":          {"other-card", 3, []topup.Event{topup.SignedOn{Batch: 1}}, false},
+		"the link has gone again": {"authority-wait", 3, []topup.Event{topup.LinkChanged{}}, false},
+	} {
+		s := newStepper(t, replayed(t, torn))
+		s.state.Live.Front = topup.Console{Place: topup.Front, Phase: topup.Open, Reason: row.reason, Sale: testSale, Session: row.session}
+		for _, e := range row.events {
+			s.step(e)
+		}
+		read, ok := asked[topup.ReadCard](s)
+		if ok != row.again || ok && read.Session != 3 {
+			t.Errorf("%s: %+v", name, s.commands)
+		}
+	}
+}

@@ -378,6 +378,7 @@ func (c *canon) console(k *topup.Console, i int) {
 	if front && resting(k) {
 		c.text("rests")
 		c.session(k.Session, i)
+		c.bool(k.Phase == topup.Open && k.Reason == "authority-wait") // it is asked again when the authority is there
 		if c.w.opt.Desk {
 			c.id(k.Sale)
 		}

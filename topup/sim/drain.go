@@ -50,13 +50,26 @@ func (w *World) drainStep(presents *int) bool {
 			return w.Do(Action{Op: opTimer, At: uint8(i), Arg: uint8(max(first, 0))})
 		}
 	}
-	if len(w.host.rewrites) > 0 && w.comes(presents, 4*all) {
+	if (len(w.host.rewrites) > 0 || w.turnedAway()) && w.comes(presents, 4*all) {
 		return true
 	}
 	for i := range w.host.terminals {
 		if w.turn(i); w.opt.Settles != 0 && w.toSettle() {
 			w.settles()
 			return true
+		}
+	}
+	return false
+}
+
+// turnedAway says that a card may have come while an offer to another one kept the
+// passenger's console: offers have ended by now.
+func (w *World) turnedAway() bool {
+	for k := range w.kiosks {
+		for _, s := range k.disk.Sales {
+			if t := w.truthOf(s.ID); s.Unresolved() && !t.spoiled && !w.cards[t.card].never {
+				return true
+			}
 		}
 	}
 	return false
