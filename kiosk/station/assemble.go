@@ -94,6 +94,7 @@ func (s *Station) assembleCards() error {
 			terminal: terminal, now: s.now, post: s.post, lost: s.watch.lost, log: s.log, queue: make(chan topup.Command, cardQueue),
 		}
 	}
+	s.post(topup.DeviceChanged{Name: "pinpad", Why: padStateOf("")}) // no payment before it has said that it is there
 	s.pad = device.New(device.Config{
 		Port: c.PINPad.Port, Baud: c.PINPad.Baud, Mode: c.PINPad.Mode, KeySlot: c.PINPad.KeySlot,
 		Scheme: c.PINPad.Keys, Format: pin.Format(c.PINPad.Format), Packet: device.Packet(c.PINPad.Packet), Serial: c.PINPad.Serial,
