@@ -32,7 +32,12 @@ func TestDefault(t *testing.T) {
 		{"97", answers.Answer{Outcome: entry.NotDone, Reason: "payment-not-set-up", Action: answers.OutOfService}},
 		{"68", answers.Answer{Outcome: entry.Unknown, Reason: "payment-unknown", Action: answers.RetryLater}},
 		{"94", answers.Answer{Outcome: entry.Unknown, Reason: "payment-unknown"}},
-		{"05 Z9 -- not-sent  \x00\x00", answers.Answer{Outcome: entry.NotDone, Reason: "bank-declined"}},
+		{"01 02 05 06 12 13 17 19 23 25 34 35 37 59 60 63 64 66 67 93", answers.Answer{Outcome: entry.NotDone, Reason: "bank-declined"}},
+		{"14 15 31 39 40 42 44 52 53 56 57", answers.Answer{Outcome: entry.NotDone, Reason: "bank-card-not-allowed"}},
+		{"45", answers.Answer{Outcome: entry.NotDone, Reason: "bank-use-chip"}},
+		// Nobody here can say whether the bank took the money: unknown is not no.
+		{"08 09 32 A1 A2 A3 A4 A5 A6", answers.Answer{Outcome: entry.Unknown, Reason: "payment-unknown"}},
+		{"18 20 21 24 29 46 50 76 85 89 95 Y1 Y3 Z9 -- not-sent 0 000  \x00\x00", answers.Answer{Outcome: entry.Unknown, Reason: "payment-unknown"}},
 	} {
 		for code := range strings.SplitSeq(want.codes, " ") {
 			if got := table.Of(code); got != want.Answer {

@@ -4,7 +4,8 @@
 // integrator's file over it ([Load]) where an acquirer gives codes of its own.
 //
 // The table never says done for a code that the switch link does not check as an
-// approval, and never turns 00 into anything else. A code that no row names is a
-// refusal without a reason. What the terminal does is the caller's; nothing here
-// acts, waits or keeps anything.
+// approval, and never turns 00 into anything else. A code that no row names says
+// nothing about the money: the payment is unknown and goes back, as one without an
+// answer (DESIGN law 4). What the terminal does is the caller's; nothing here acts,
+// waits or keeps anything.
 package answers

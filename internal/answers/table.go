@@ -48,7 +48,8 @@ var Default = sync.OnceValue(func() *Table {
 // error names the row that is wrong.
 func Load(file []byte) (*Table, error) { return Default().over(file) }
 
-// Of gives the meaning of a code; anything that no row names is a refusal.
+// Of gives the meaning of a code; with the built-in table anything that no row
+// names is unknown, and the terminal does nothing beside.
 func (t *Table) Of(code string) Answer {
 	if a, ok := t.codes[code]; ok {
 		return a
