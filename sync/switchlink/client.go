@@ -64,8 +64,13 @@ type Config struct {
 	// OnRequirement hears what the host wants next: the processing requirement in
 	// the header of an answer if there is one, and RequireSignOn for an answer
 	// with code 22, 77, 99, A0 or A7, or with a wrong MAC. From the link's own
-	// goroutine: it must not wait.
+	// goroutine: it must not wait. What an answer to a sign-on says about signing on
+	// is not told, nor what the code or MAC of an answer to an older message says.
 	OnRequirement func(byte)
+	// OnInStep hears of answers with which the host wants nothing, to messages sent
+	// after the last sign-on; of those to sign-ons and link tests not. From the
+	// link's own goroutine: it must not wait.
+	OnInStep func()
 	// OnLate hears answers to payments whose caller has gone, once each, from the
 	// link's own goroutine: it must not wait.
 	OnLate func(Late)

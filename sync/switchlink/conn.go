@@ -40,6 +40,7 @@ type call struct {
 	key      key
 	batch    string
 	exchange uint32
+	signOns  uint64  // that were answered when it was sent
 	sealed   bool    // it has a MAC, and its answer must have a good one
 	held     heldKey // that it was sent under, if the keys may change; the owner's
 	mac      span    // of the MAC in the frame
@@ -102,6 +103,7 @@ type owner struct {
 	probe     *call // the echo under way
 	signOn    *call // a sign-on under way that brings keys: what is sealed waits
 	answered  answered
+	signOns   uint64 // approved so far
 }
 
 type dialed struct {
@@ -176,6 +178,7 @@ func (o *owner) send(c *call) {
 		c.end(result{err: ErrNotSent})
 		return
 	}
+	c.signOns = o.signOns
 	o.waiters[c.key] = c
 	if c.kind == KindSignOn && o.cfg.Keys != nil {
 		o.signOn = c
@@ -200,12 +203,12 @@ func (o *owner) heard(in inbound) {
 	}
 	m := in.message
 	defer m.forgetSeal()
-	if in.requirement != 0 {
-		o.require(in.requirement)
-	}
 	k, ok := keyOf(m)
 	c := o.waiters[k]
 	if !ok || c == nil || in.from != o.conn || !c.accepts(m) {
+		if in.requirement != 0 && m.MTI != o.cfg.Spec.AnswerMTI(KindSignOn) {
+			o.require(in.requirement)
+		}
 		o.late(m, "an answer to no request", o.cfg.MAC == nil || m.checkSeal(o.cfg.MAC) == nil)
 		return
 	}
@@ -215,6 +218,7 @@ func (o *owner) heard(in inbound) {
 	}
 	o.lastHeard = time.Now()
 	r := o.judge(c, m)
+	o.wants(c, in.requirement, r)
 	switch {
 	case !c.end(r):
 		o.late(m, "a late answer", r.err == nil)

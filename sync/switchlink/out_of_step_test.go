@@ -13,10 +13,15 @@ func TestOutOfStep(t *testing.T) {
 	h := newRawHost(t)
 	var mu sync.Mutex
 	var wanted []byte
+	inStep := 0
 	c := dialTo(t, Config{Addr: h.ln.Addr().String(), Timeout: 20 * time.Second, OnRequirement: func(b byte) {
 		mu.Lock()
 		defer mu.Unlock()
 		wanted = append(wanted, b)
+	}, OnInStep: func() {
+		mu.Lock()
+		defer mu.Unlock()
+		inStep++
 	}})
 	after := func(code string, signOn bool, header byte) []byte {
 		mu.Lock()
@@ -56,5 +61,23 @@ func TestOutOfStep(t *testing.T) {
 	}
 	if got := after("00", false, 3); !slices.Equal(got, []byte{3}) {
 		t.Errorf("the header: %v", got)
+	}
+	if inStep != 3 {
+		t.Errorf("told of %d answers with which the host wants nothing, of 3", inStep)
+	}
+	if got := after("00", true, 3); got != nil {
+		t.Errorf("the header of a sign-on's own answer: %v", got)
+	}
+	if got := after("00", true, 4); !slices.Equal(got, []byte{4}) {
+		t.Errorf("a sign-on's answer that wants other keys: %v", got)
+	}
+
+	older := make(chan error, 1) // what was sent before a sign-on says nothing about it
+	go func() { _, err := c.Reverse(bg(), testReversal(2)); older <- err }()
+	late := h.next()
+	after("00", true, 0)
+	late.answer(t, Response{Code: CodeBadMAC, At: time.Now()})
+	if err := <-older; err != nil || wanted != nil || inStep != 3 {
+		t.Errorf("an answer to an older message: %v, wanted %v, in step %d", err, wanted, inStep)
 	}
 }

@@ -1,6 +1,9 @@
 package switchlink
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+)
 
 // held says whether a call waits for the keys of the sign-on under way.
 func (o *owner) held(c *call) bool {
@@ -49,7 +52,6 @@ func (o *owner) judge(c *call, m *Message) result {
 	if c.sealed {
 		if err := o.authentic(c, m); err != nil {
 			o.log.Warn("switch link: an answer whose MAC is wrong", "message", m, "error", err)
-			o.require(RequireSignOn)
 			return result{err: ErrBadMAC}
 		}
 	}
@@ -63,10 +65,31 @@ func (o *owner) judge(c *call, m *Message) result {
 		}
 		return result{message: m}
 	}
-	if OutOfStep(m.Text(39)) {
-		o.require(RequireSignOn)
-	}
 	return result{message: m}
+}
+
+// wants tells what the host wants after an answer. What an answer to a sign-on says
+// about signing on it says about the one that is over: else one would follow the
+// other without end. So do code and MAC of an answer to what was sent before it.
+func (o *owner) wants(c *call, requirement byte, r result) {
+	if c.kind == KindSignOn {
+		if r.err == nil && Approved(r.message.Text(39)) {
+			o.signOns++
+		}
+		if requirement == RequireSignOn {
+			return
+		}
+	}
+	current := c.signOns == o.signOns && c.kind != KindSignOn
+	switch {
+	case requirement != 0:
+		o.require(requirement)
+	case !current:
+	case errors.Is(r.err, ErrBadMAC) || r.err == nil && OutOfStep(r.message.Text(39)):
+		o.require(RequireSignOn)
+	case r.err == nil && c.kind != KindEcho && o.cfg.OnInStep != nil:
+		o.cfg.OnInStep()
+	}
 }
 
 // authentic checks the MAC of an answer: under the key of its request, or under
