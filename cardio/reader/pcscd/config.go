@@ -74,12 +74,12 @@ func fillDesk(conf, driverCopy string) error {
 	return os.WriteFile(filepath.Join(conf, "virtual-desk"), []byte(text), 0o600)
 }
 
-// clearStale removes what a killed service left behind, if its process id now
-// belongs to nobody or to something else: pcscd would take that for itself and
-// refuse to start.
-func clearStale() error {
-	file := filepath.Join(runDir, "pcscd.pid")
-	b, err := os.ReadFile(file)
+var pidFile = filepath.Join(runDir, "pcscd.pid")
+
+// running is an error that names the service whose process id is written down,
+// if it lives.
+func running() error {
+	b, err := os.ReadFile(pidFile)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
 	}
@@ -90,7 +90,17 @@ func clearStale() error {
 	if err == nil && pid > 0 && isService(pid) {
 		return fmt.Errorf("a pcscd runs (process %d) and does not answer: stop it", pid)
 	}
-	for _, name := range []string{file, filepath.Join(runDir, "pcscd.comm")} {
+	return nil
+}
+
+// clearStale removes what a killed service left behind, if its process id now
+// belongs to nobody or to something else: pcscd would take that for itself and
+// refuse to start.
+func clearStale() error {
+	if err := running(); err != nil {
+		return err
+	}
+	for _, name := range []string{pidFile, filepath.Join(runDir, "pcscd.comm")} {
 		if err := os.Remove(name); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return fmt.Errorf("what a killed pcscd left: %w", err)
 		}

@@ -63,7 +63,8 @@ func Ensure(ctx context.Context, o Options) (stop func(), err error) {
 	if o.Wait <= 0 {
 		o.Wait = 20 * time.Second
 	}
-	if Answers() {
+	answers, silent := awaitAnswer(ctx)
+	if answers {
 		if err := awaitReaders(ctx, o.readers(), nil); err != nil {
 			return nil, err
 		}
@@ -86,9 +87,12 @@ func Ensure(ctx context.Context, o Options) (stop func(), err error) {
 		clean = func() { os.RemoveAll(dir) }
 		args = append(args, "--config", conf) // absolute: pcscd changes directory
 	}
-	if err := clearStale(); err != nil {
+	if silent == nil {
+		silent = clearStale()
+	}
+	if silent != nil {
 		clean()
-		return nil, err
+		return nil, silent
 	}
 	if err := awaitPorts(ctx, o.ports()); err != nil {
 		clean()
@@ -105,6 +109,29 @@ func Ensure(ctx context.Context, o Options) (stop func(), err error) {
 		return nil, err
 	}
 	return d.stop, nil
+}
+
+// silentMax is how long a service that runs may say nothing: it starts or ends.
+const silentMax = 10 * time.Second
+
+// awaitAnswer reports whether a service answers, and waits for one that runs and
+// does not yet; one that stays silent is an error.
+func awaitAnswer(ctx context.Context) (answers bool, silent error) {
+	ctx, cancel := context.WithTimeout(ctx, silentMax)
+	defer cancel()
+	for {
+		if Answers() {
+			return true, nil
+		}
+		if silent = running(); silent == nil {
+			return false, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, silent
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
 
 // Answers reports whether a PC/SC service answers now.
