@@ -61,10 +61,14 @@ func (h *Host) openBatch(ctx context.Context, tx *sql.Tx, merchant, terminal str
 	return nil
 }
 
+// following is the number of the batch after a terminal's present one; its
+// parameter is the highest number there is.
+const following = `batch % ? + 1`
+
 // nextBatch ends the batch of a terminal and opens the next. What the terminal
 // owes from the old one is still taken.
 func (h *Host) nextBatch(ctx context.Context, tx *sql.Tx, merchant, terminal string) error {
-	res, err := tx.ExecContext(ctx, `UPDATE terminals SET batch = batch % ? + 1, last_stan = 0 WHERE merchant = ? AND terminal = ?`,
+	res, err := tx.ExecContext(ctx, `UPDATE terminals SET batch = `+following+`, last_stan = 0 WHERE merchant = ? AND terminal = ?`,
 		switchlink.MaxSTAN, merchant, terminal)
 	if err != nil {
 		return fmt.Errorf("close the batch: %w", err)

@@ -66,6 +66,7 @@ func TestTheModelHost(t *testing.T) {
 			for batch := range m.kiosks[k].batch {
 				m.settlesBatch(k, batch+1)
 			}
+			m.settlesBatch(k, m.kiosks[k].batch) // what came after its last settlement
 		}
 		for sale := range 4 {
 			if s, err := m.host.Sale(m.ctx(), saleID(sale)); err != nil || s.Paid-s.Reversed != m.model.Paid(saleID(sale)) {
@@ -277,6 +278,9 @@ func (m *modelWorld) settlesBatch(k int, batch uint32) {
 		m.Fatalf("batch %d of %d, %+v: %+v, %v; the model says %v", batch, open, t, got, err, want)
 	}
 	m.counts[fmt.Sprint("settle ", got.Balanced)]++
+	if batch == open && len(m.taken) > 0 { // before the next batch is open here
+		m.refunds(m.taken[m.rng.IntN(len(m.taken))])
+	}
 	s, err := m.kiosks[k].client.SignOn(m.ctx(), m.next())
 	next := open
 	if batch == open {

@@ -37,14 +37,19 @@ func (h *Host) refund(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (s
 	return a, nil
 }
 
-// bookedIn is the batch whose credit a refund is: its own, or the terminal's
-// present one if that is settled already.
+// bookedIn is the batch whose credit a refund is: its own while that is open, else
+// the terminal's present one. If that is settled too, the totals that both sides
+// have told stay as they are: it is the one that the next sign-on opens, which the
+// refund finds under its number and does not open itself, for loads go on in the
+// present one until then.
 func bookedIn(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (batch uint32, err error) {
 	state, err := batchState(ctx, tx, r.Merchant, r.Terminal, r.Batch)
-	if err != nil || !settled(state) {
+	if err != nil || state == BatchOpen {
 		return r.Batch, err
 	}
-	err = tx.QueryRowContext(ctx, `SELECT batch FROM terminals WHERE merchant = ? AND terminal = ?`, r.Merchant, r.Terminal).Scan(&batch)
+	err = tx.QueryRowContext(ctx, `SELECT CASE b.state WHEN 'open' THEN batch ELSE `+following+` END
+		FROM terminals t JOIN batches b USING (merchant, terminal, batch) WHERE merchant = ? AND terminal = ?`,
+		switchlink.MaxSTAN, r.Merchant, r.Terminal).Scan(&batch)
 	if err != nil {
 		return 0, fmt.Errorf("terminal: %w", err)
 	}

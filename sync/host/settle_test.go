@@ -151,6 +151,54 @@ func TestRefundOfASettledBatch(t *testing.T) {
 	}
 }
 
+// TestRefundBeforeTheNextBatch: a refund that comes between a settlement and the
+// next sign-on is a credit of the batch that the sign-on opens, by whatever number
+// it goes. What was told of the settled batch stays, and the next one balances for
+// a kiosk that asks for the refund anew in it.
+func TestRefundBeforeTheNextBatch(t *testing.T) {
+	for name, balances := range map[string]bool{"balanced": true, "being uploaded": false} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			late, never, other := w.payment(saleID(1), 10_00, testPIN), w.payment(saleID(2), 20_00, testPIN), w.payment(saleID(3), 40_00, testPIN)
+			for _, p := range []switchlink.Payment{late, never, other} {
+				w.pay(p, "00")
+			}
+			old, told := w.batch, entry.Totals{Debit: 70_00, Debits: 3}
+			items := []item{{sale: late.Sale, stan: late.STAN, amount: 10_00}, {sale: never.Sale, stan: never.STAN, amount: 20_00}, {sale: other.Sale, stan: other.STAN, amount: 40_00}}
+			if !balances {
+				told, items = entry.Totals{Debit: 30_00, Debits: 2}, items[:2]
+			}
+			stan := w.settle(old, told, balances)
+			w.refund(late, old, "00")
+			w.refund(never, old+7, "00") // of a batch that never was
+			w.charged(40_00)
+
+			w.authorise(other.Sale, attempt(testNumber, 2, 0, 40_00, 1), "00") // loads still wait for nothing
+			if a := w.ask(&switchlink.Request{Kind: switchlink.KindSettle, STAN: w.next(), Batch: old + 1}); a.Code != "25" {
+				t.Errorf("the next batch before its sign-on: %+v", a)
+			}
+			if !balances {
+				if a := w.upload(old, stan, items...); len(a.Differs) != 1 || a.Differs[0].Sale != other.Sale {
+					t.Errorf("%+v", a)
+				}
+			}
+			w.settle(old, told, balances) // told again under another STAN
+			for range 2 {
+				if w.signOn(); w.batch != old+1 {
+					t.Fatalf("batch %d after %d", w.batch, old)
+				}
+			}
+			w.refund(late, w.batch, "00") // as a kiosk asks that had no answer
+			w.refund(never, w.batch, "00")
+			w.charged(40_00)
+			w.settle(w.batch, entry.Totals{Credit: 30_00, Credits: 2}, true)
+			if b := w.theBatch(old); b.Host.Credits != 0 {
+				t.Errorf("%+v", b)
+			}
+		})
+	}
+}
+
 // TestUnbalanced: an upload names what only one side has, what the host alone has
 // first; the batch is closed, and written down for people.
 func TestUnbalanced(t *testing.T) {
