@@ -203,7 +203,7 @@ func (d *Durable) settled(b entry.BatchSettled) error {
 			d.Sales[id] = s
 			continue
 		}
-		if s.PayBatch != b.Batch || s.Remote || s.HandedOver || s.Decided || !s.ExpectAbsent && !s.OweReversal {
+		if s.PayBatch != b.Batch || s.Remote || s.HandedOver || s.Decided || !s.ExpectAbsent && !s.OweReversal && !(s.Conflict && s.Pay == PayUnknown) {
 			continue
 		}
 		stands := s.Paid
@@ -213,7 +213,7 @@ func (d *Durable) settled(b entry.BatchSettled) error {
 			}
 		}
 		s.ExpectAbsent, s.OweReversal, s.Long, s.Paid = false, false, false, stands
-		s.Pay = PayReversed
+		s.Pay, s.Conflict = PayReversed, false
 		if stands > 0 || !sure { // and can no longer be reversed: people refund it
 			s.Pay, s.Conflict = PayWithdrawn, true
 		}

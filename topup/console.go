@@ -40,7 +40,7 @@ func (st *step) timerFired(name string) {
 		}
 	case name == timerSettle: // Step goes on with it
 	case name == timerRetry:
-		st.flush()
+		st.hurry()
 	case name == timerRestore:
 		if st.Durable.Unconfirmed {
 			st.askHost()

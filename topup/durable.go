@@ -132,8 +132,10 @@ func (s Sale) MayHandOver() bool {
 
 // MayRefund says that the money may be given back by a refund: it is here, or
 // the host contradicted its reversal, and the value is surely not on the card.
+// A payment of which nobody ever knew whether it was made is refunded when its
+// batch is settled: then it is known what there is to refund.
 func (s Sale) MayRefund() bool {
-	if s.Remote || s.HandedOver || s.Decided || s.OweReversal || s.OweRefund {
+	if s.Remote || s.HandedOver || s.Decided || s.OweReversal || s.OweRefund || s.Pay == PayUnknown {
 		return false
 	}
 	return s.Offered() || s.Conflict && (s.Write == WriteNone || s.Write == WriteRefused || s.Write == WriteDisproven)
@@ -150,6 +152,11 @@ func (s Sale) MayDecide() bool {
 		return true
 	}
 	return s.Offered() || s.Write == WriteUnknown
+}
+
+// MayDecideFor says that two people may decide so.
+func (s Sale) MayDecideFor(decision string) bool {
+	return slices.Contains(Decisions(), decision) && s.MayDecide() && (decision != Refunded || s.Pay != PayUnknown)
 }
 
 // Mine says that a write of this kiosk is the unknown one.

@@ -216,10 +216,8 @@ func (st *step) chosen(e Chosen) {
 	c.Amount, c.Notice = e.Amount, ""
 	st.calm(c)
 	switch why := st.NoPayment(); {
-	case why == "network-down":
-		st.refuse(c, NoNetwork, why, "offline")
 	case why != "":
-		st.refuse(c, Declined, why, "device")
+		st.refuseFor(c, why)
 	case c.Session == 0:
 		c.Phase = CardBack
 		st.timer(timerIdle, st.core.Rules.IdleMS)
@@ -249,10 +247,35 @@ func (st *step) probed(e Probed) {
 	case e.Code != "00":
 		st.refuse(c, Declined, "not-eligible", e.Code)
 	default:
-		c.Phase, c.Probe = Paying, e.Attempt
+		c.Probe = e.Attempt
+		st.takeTender(c)
+	}
+}
+
+// takeTender asks for the bank card, unless it is known that no payment could
+// follow: a reversal that is owed is tried first, and nobody types a PIN for
+// nothing.
+func (st *step) takeTender(c *Console) {
+	switch why := st.hopeless(); {
+	case why != "":
+		st.refuseFor(c, why)
+	case st.owesReversal():
+		c.Phase, c.PAN = Sending, ""
+		st.hurry()
+	default:
+		c.Phase = Paying
 		st.do(TakeTender{Sale: c.Sale, Amount: c.Amount})
 		st.timer(timerIdle, st.core.Rules.IdleMS)
 	}
+}
+
+// refuseFor ends a sale that cannot be paid now.
+func (st *step) refuseFor(c *Console, why string) {
+	if why == "network-down" {
+		st.refuse(c, NoNetwork, why, "offline")
+		return
+	}
+	st.refuse(c, Declined, why, "device")
 }
 
 // refuse ends a sale before any payment.
@@ -318,17 +341,26 @@ func (st *step) stopped(e Stopped) {
 	st.touched = true
 	switch c.Phase {
 	case Choosing, CardBack, Probing, Paying, PINEntry:
-		st.do(DropTender{Sale: c.Sale})
-		st.do(ReleaseCard{Place: Front})
-		st.last(c, Declined, "stopped", c.Sale)
+		st.stop(c)
 	case Holding:
 		st.withdraw(c, "stopped", "stopped-money-back")
 	case Sending, Loading:
+		if c.Phase == Sending && st.Durable.Sales[c.Sale].Pay != PayStarted { // it still waits for a reversal
+			st.stop(c)
+			return
+		}
 		c.Stop = true
 	case Writing, Resolving:
 	default:
 		st.clear(c)
 	}
+}
+
+// stop ends a sale for which no payment has been sent.
+func (st *step) stop(c *Console) {
+	st.do(DropTender{Sale: c.Sale})
+	st.do(ReleaseCard{Place: Front})
+	st.last(c, Declined, "stopped", c.Sale)
 }
 
 // timeUp: nobody answered. What has been paid stays an offer until its own

@@ -172,7 +172,13 @@ func (st *step) linkChanged(e LinkChanged) {
 	st.touched = st.Live.HostUp != e.Up
 	st.Live.HostUp = e.Up
 	if !e.Up {
+		if c := &st.Live.Front; c.Phase == CardBack || c.Phase == Paying { // before a PIN is typed for nothing
+			st.noPayment(c, "network-down")
+		}
 		return
+	}
+	if st.touched { // it is back
+		clear(st.Live.Waits)
 	}
 	if !st.Live.SignedOn {
 		st.do(SignOn{STAN: st.stan()})

@@ -29,7 +29,7 @@ func (st *step) flush() {
 	}
 	for _, s := range st.Durable.InOrder() {
 		for _, d := range s.Duties() {
-			if !st.settlesIt(s, d) {
+			if !st.Live.Waits[d] && !st.settlesIt(s, d) {
 				queue[slices.Index(kinds[:], d.Kind)].offer(s, d, st.Live.InVain[d.Kind])
 			}
 		}
@@ -42,6 +42,12 @@ func (st *step) flush() {
 			st.send(q.sale, q.duty)
 		}
 	}
+}
+
+// hurry sends what is owed without waiting for its next time.
+func (st *step) hurry() {
+	clear(st.Live.Waits)
+	st.flush()
 }
 
 // turn finds the message of a kind that goes next.
@@ -130,7 +136,7 @@ func (st *step) waitedFor(d Duty) {
 // retry waits longer each time, up to half a minute, and for ever.
 func (st *step) retry(d Duty) {
 	st.Live.Tries[d]++
-	st.Live.InVain[d.Kind] = d
+	st.Live.InVain[d.Kind], st.Live.Waits[d] = d, true
 	st.timer(timerRetry, min(int64(500)<<min(st.Live.Tries[d], 6), 30_000))
 }
 
@@ -151,6 +157,7 @@ func (st *step) sent(e Sent) {
 	}
 	if ended {
 		delete(st.Live.Tries, d)
+		delete(st.Live.Waits, d)
 		if d.Kind == Reversal || d.Kind == Refund {
 			st.timer(timerPatience+string(s.ID), 0)
 		}

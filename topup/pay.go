@@ -11,6 +11,10 @@ func (st *step) tenderSeen(e TenderSeen) {
 	if c.Phase != Paying || c.Sale != e.Sale {
 		return
 	}
+	if why := st.hopeless(); why != "" { // since the card was asked for: no PIN for nothing
+		st.noPayment(c, why)
+		return
+	}
 	c.PAN = e.PAN
 	if c.Notice != "wrong-pin" { // which stands beside the next try
 		c.Notice = ""
@@ -53,7 +57,7 @@ func (st *step) tenderReady(e TenderReady) {
 	c.Phase = Sending
 	st.calm(c)
 	if st.owesReversal() {
-		st.flush()
+		st.hurry()
 		return
 	}
 	st.pay(c)
@@ -72,8 +76,7 @@ func (st *step) owesReversal() bool {
 func (st *step) pay(c *Console) {
 	s := st.Durable.Sales[c.Sale]
 	if why := st.NoPayment(); why == reasonClosing || st.Live.OutOfService { // since the amount was chosen
-		st.do(DropTender{Sale: c.Sale})
-		st.last(c, Declined, why, c.Sale)
+		st.noPayment(c, why)
 		return
 	}
 	stan := st.stan()
@@ -84,21 +87,42 @@ func (st *step) pay(c *Console) {
 	st.do(Pay{Sale: s.ID, Card: s.Card, Slot: c.Probe.Slot, Amount: s.Amount, STAN: stan, Batch: st.Durable.Batch})
 }
 
-// reversalTried goes on with a payment that waited for a reversal.
+// reversalTried goes on with a payment that waited for a reversal: before the
+// bank card was asked for, or after.
 func (st *step) reversalTried(s Sale, ended bool) {
 	c := &st.Live.Front
 	if c.Phase != Sending || st.Durable.Sales[c.Sale].Pay == PayStarted {
 		return
 	}
 	switch {
-	case !st.owesReversal():
+	case st.owesReversal() && !ended && !s.Long:
+		st.noPayment(c, "network-down")
+	case st.owesReversal(): // another one is waited for
+		st.hurry()
+	case c.PAN == "":
+		st.takeTender(c)
+	default:
 		st.pay(c)
-	case !ended && !s.Long:
-		st.do(DropTender{Sale: c.Sale})
-		st.last(c, NoNetwork, "network-down", c.Sale)
-	default: // another one is waited for
-		st.flush()
 	}
+}
+
+// hopeless is NoPayment for a sale that has come as far as its payment: a sign-on
+// that is under way will be over before the PIN is.
+func (st *step) hopeless() string {
+	if why := st.NoPayment(); why != "network-down" || !st.Live.HostUp || st.Durable.Batch == 0 {
+		return why
+	}
+	return ""
+}
+
+// noPayment ends a sale whose payment has become impossible before it was sent.
+func (st *step) noPayment(c *Console, why string) {
+	st.do(DropTender{Sale: c.Sale})
+	phase := Declined
+	if why == "network-down" {
+		phase = NoNetwork
+	}
+	st.last(c, phase, why, c.Sale)
 }
 
 func (st *step) paid(e Paid) {

@@ -42,10 +42,10 @@ func (s *Sale) applyGivenUp(body entry.Body) error {
 	case entry.Decided:
 		people := slices.Clone(b.People)
 		slices.Sort(people)
-		if slices.Contains(people, "") || len(slices.Compact(people)) < 2 || !slices.Contains(Decisions(), b.Decision) {
+		if slices.Contains(people, "") || len(slices.Compact(people)) < 2 {
 			return unlawful(b, "%q decided by %q", b.Decision, b.People)
 		}
-		if !s.MayDecide() {
+		if !s.MayDecideFor(b.Decision) {
 			return unlawful(b, "sale %s has something under way (payment %d, write %d)", s.ID, s.Pay, s.Write)
 		}
 		if (b.Decision == Refunded) != (b.RefundSTAN != 0 && b.RefundBatch != 0) {
@@ -62,7 +62,7 @@ func (d *Durable) acted(b entry.StaffActed) error {
 		return nil
 	}
 	s, ok := d.Sales[b.Sale]
-	if d.Unconfirmed || !ok || b.Who == "" || !slices.Contains(Decisions(), b.Decision) || !s.MayDecide() {
+	if d.Unconfirmed || !ok || b.Who == "" || !s.MayDecideFor(b.Decision) {
 		return unlawful(b, "%q proposes %q for sale %s", b.Who, b.Decision, b.Sale)
 	}
 	s.Proposal, s.ProposedBy = b.Decision, b.Who
@@ -100,7 +100,7 @@ func (st *step) decide(c *Console, s Sale, decision, who string) {
 func (st *step) givenUp(c *Console, s Sale, do, who string) func() {
 	decision, deciding := strings.CutPrefix(do, "decide-")
 	switch {
-	case deciding && slices.Contains(Decisions(), decision) && s.MayDecide() && who != "" && (decision != Refunded || st.Durable.Sells()):
+	case deciding && s.MayDecideFor(decision) && who != "" && (decision != Refunded || st.Durable.Sells()):
 		return func() { st.decide(c, s, decision, who) }
 	case do == "refund" && s.MayRefund() && st.Durable.Sells():
 		return func() { st.refund(c, s, who) }

@@ -116,7 +116,9 @@ func conserved(w *world) error {
 		added += c.added
 	}
 	for _, s := range w.state.Durable.InOrder() {
-		if p := w.payments[s.PaySTAN]; s.Conflict && w.settled[p.batch] && !p.reversed && p.amount == s.Paid {
+		if p := w.payments[s.PaySTAN]; s.Conflict && w.settled[s.PayBatch] && p == nil {
+			continue // another's reversal never came through: the settlement proves nothing about this one
+		} else if s.Conflict && w.settled[s.PayBatch] && !p.reversed && p.amount == s.Paid {
 			open += p.amount // its reversal never came through until the settlement: people refund it
 			continue
 		}

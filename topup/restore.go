@@ -69,7 +69,7 @@ func (s *Sale) correct(f entry.HostFact) error {
 		s.HandedOver = true
 	case f.Credited && f.Returned && f.Paid == 0: // the host itself says both
 		s.clearOwed()
-		s.Conflict = true
+		s.Pay, s.Conflict = PayWithdrawn, true
 	case f.Credited:
 		s.clearOwed()
 		s.Pay, s.Write, s.DoneBy = PayApproved, WriteDone, "host"

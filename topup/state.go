@@ -33,7 +33,7 @@ func (s State) Clone() State {
 // Clone gives what can be changed without the other noticing.
 func (l Live) Clone() Live {
 	l.Devices, l.Sending, l.Tries, l.Timers = clone(l.Devices), clone(l.Sending), clone(l.Tries), clone(l.Timers)
-	l.InVain = clone(l.InVain)
+	l.InVain, l.Waits = clone(l.InVain), clone(l.Waits)
 	return l
 }
 
@@ -63,6 +63,8 @@ type Live struct {
 
 	Settling     Settlement `cbor:"11,keyasint"`
 	OutOfService bool       `cbor:"12,keyasint"` // the host takes no payments from this terminal, until a sign-on succeeds
+
+	Waits map[Duty]bool `cbor:"13,keyasint"` // sent in vain, and not yet to be sent again
 }
 
 // Remote is a rewrite that the host owns and any kiosk may finish.
@@ -77,7 +79,7 @@ type Remote struct {
 
 func newLive() Live {
 	return Live{
-		Devices: map[string]string{}, Sending: map[Duty]bool{}, Tries: map[Duty]int{}, InVain: map[DutyKind]Duty{}, Timers: map[string]uint64{},
+		Devices: map[string]string{}, Sending: map[Duty]bool{}, Waits: map[Duty]bool{}, Tries: map[Duty]int{}, InVain: map[DutyKind]Duty{}, Timers: map[string]uint64{},
 		Front: Console{Place: Front}, Desk: Console{Place: Desk},
 	}
 }

@@ -147,7 +147,9 @@ func deskOffers(state topup.State, sale topup.Sale, by string) (list []ui.DeskOf
 	}
 	if sale.MayDecide() && (sale.Conflict || sale.Unresolved()) {
 		for _, d := range topup.Decisions() {
-			list = append(list, ui.DeskOffer{Name: "decide-" + d, WhyNot: locked(by)})
+			if sale.MayDecideFor(d) {
+				list = append(list, ui.DeskOffer{Name: "decide-" + d, WhyNot: locked(by)})
+			}
 		}
 	}
 	return list

@@ -251,7 +251,7 @@ func (c *canon) duties(s *topup.Sale) {
 		c.stan(s.ConfirmSTAN)
 	}
 	for _, d := range s.Duties() {
-		c.bool(l.Sending[d], l.InVain[d.Kind] == d)
+		c.bool(l.Sending[d], l.InVain[d.Kind] == d, l.Waits[d])
 		if c.whole && d.Kind == topup.Reversal {
 			c.int(min(l.Tries[d], c.w.loop.Core.Rules.Conflicts-1))
 		}

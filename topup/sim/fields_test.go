@@ -45,7 +45,7 @@ var leftOut = []struct{ path, why string }{
 	{"*.Repeat", "the model's host knows repeats by their key"}, {"*(Send).Why", "for people"},
 	{"*(Pay).Slot", "after a restore only"}, {"*(Pay).Card.Number", "the sale's"},
 	{"*.Batch", "the model's host asks for the batch of payments only"},
-	{"*.queue[]*.Place", "the queue is the place's"}, {"*.late[]*.Place", "front or desk, and there is no third"}, {"*.tender[]*.Amount", "the sale's"},
+	{"*.queue[]*.Place", "the queue is the place's"}, {"*.tender[]*.Amount", "the sale's"},
 
 	{"World.cards[].log shorter", "a record older than every slot in question"},
 	{"World.cards[].chains", "with Options.Purse only"}, {"World.cards[].once", "with Options.Purse only"}, {"World.cards[].short", "with Options.Purse only"},
