@@ -185,6 +185,10 @@ func owes(s Sale, d Duty) bool {
 // evidence; nothing that we could send would add to it.
 var recorded = map[string]bool{"00": true, "63": true, "25": true, "12": true}
 
+// voided lists what says that a void has no more to do: done, nothing to void,
+// not of this sale, and the sale is confirmed.
+var voided = map[string]bool{"00": true, "25": true, "12": true, "C0": true}
+
 // outOfStep signs on again where the host says that we are not, and takes no
 // more payments where it takes none from us.
 func (st *step) outOfStep(code string) bool {
@@ -235,7 +239,7 @@ func (st *step) acknowledge(s Sale, d Duty, code string) bool {
 		}
 		st.record(entry.ConfirmationAcknowledged{Of: of, Code: code})
 	case Void:
-		if code != "00" && code != "25" && code != "C0" { // 25: there is nothing to void; C0: the sale is confirmed
+		if !voided[code] {
 			return false
 		}
 		st.record(entry.VoidAcknowledged{Of: of, Code: code, STAN: d.STAN})

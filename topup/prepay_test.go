@@ -152,3 +152,18 @@ func TestARefundOfWhatIsNotKnown(t *testing.T) {
 		t.Errorf("the host has it not: %+v", s)
 	}
 }
+
+// TestWhatEndsAVoid: every answer that says there is nothing more to do.
+func TestWhatEndsAVoid(t *testing.T) {
+	for code, ends := range map[string]bool{"00": true, "25": true, "12": true, "C0": true, "96": false, "91": false, "30": false} {
+		s := newStepper(t, replayed(t, then(paid, entry.KLoadRequested, entry.KLoadUnknown)))
+		var void topup.Duty
+		for _, d := range s.state.Durable.Sales[testSale].Duties() {
+			void = d
+		}
+		s.step(topup.Sent{Duty: void, Answered: true, Code: code})
+		if owes := len(s.state.Durable.Sales[testSale].OweVoids) > 0; void.Kind != topup.Void || owes == ends {
+			t.Errorf("%s: %v, %+v", code, void, s.state.Durable.Sales[testSale])
+		}
+	}
+}
