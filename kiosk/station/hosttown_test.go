@@ -243,19 +243,25 @@ func (w *hostTown) buys(amount money.Fen, card *virtual.Bank) {
 	w.t.Helper()
 	transit, bank := w.asks(amount, card)
 	w.phase(topup.PINEntry)
-	ctx, cancel := context.WithTimeout(context.Background(), hostWait)
-	defer cancel()
-	if err := w.pad.WaitPrompt(ctx); err != nil {
-		w.t.Fatal(err)
-	}
-	if err := w.pad.Type(ctx, "123456"); err != nil {
-		w.t.Fatal(err)
-	}
+	w.types("123456")
 	w.phase(topup.Finished)
 	if err := bank.Remove(); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := transit.Remove(); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// types a PIN as soon as the pad asks for it.
+func (w *hostTown) types(digits string) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), hostWait)
+	defer cancel()
+	if err := w.pad.WaitPrompt(ctx); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := w.pad.Type(ctx, digits); err != nil {
 		w.t.Fatal(err)
 	}
 }

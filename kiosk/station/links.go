@@ -174,11 +174,13 @@ func (l *links) all() bool {
 }
 
 // required takes what a host wants. Parameters and keys of cards are the
-// technician's; a new sign-on is ours.
+// technician's; a new sign-on is ours, and one at a load authority of its own is
+// nobody's but its own.
 func (s *Station) required(name string, n byte) {
 	if n == switchlink.RequireSignOn {
 		if name == loadLink {
-			s.links.signOn.stale()
+			s.links.signOn.renew()
+			return
 		}
 		go s.post(topup.SignOnAsked{})
 		return

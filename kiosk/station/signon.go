@@ -3,6 +3,7 @@ package station
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -16,7 +17,9 @@ import (
 // The two hosts are signed on at apart: the payment host first, because what is
 // owed and what is settled needs it alone, and then a load authority of its own.
 // The core knows one sign-on, which is the payment host's. The authority's is
-// repeated here until it is answered.
+// repeated here until it is answered. What makes one necessary at the authority
+// alone is kept from the core: a sign-on at the payment host would draw another PIN
+// key, and whoever types a PIN under the old one would start over.
 
 // newest takes the last of the sign-ons that wait: each draws other keys, and one
 // answer is enough for all that asked.
@@ -39,6 +42,7 @@ func (h *hosts) signOn(ctx context.Context, c topup.SignOn) {
 	failed := err != nil || !switchlink.Approved(r.Code)
 	if !failed {
 		h.batch.Store(r.Batch)
+		h.times.Add(1)
 	}
 	var tried <-chan struct{}
 	if !h.failed.Load() || !h.links.signOn.stands() { // the repeat of one that failed is no reason for other keys there
@@ -110,26 +114,55 @@ func (h *hosts) probeAgain(code string, err error) bool {
 // authority that wants a sign-on first is asked once more after it, in the time that
 // a probe has, and the passenger is not sent away for it.
 func (h *hosts) Eligible(ctx context.Context, c topup.ProbeCard, a entry.Attempt) (string, error) {
-	signedOn := h.links.signedOn.next()
+	signedOn, times := h.links.signedOn.next(), h.times.Load()
 	q := query(c.STAN, c.Batch, c.Sale, a)
 	r, err := h.links.loads.Eligible(ctx, q)
 	if !h.probeAgain(r.Code, err) {
 		return r.Code, err
 	}
-	if err == nil && !switchlink.OutOfStep(r.Code) { // else the link has asked for it
+	alone := err == nil && h.loadsAlone(r.Code)
+	differs := err == nil && !alone && h.links.signOn != nil              // the batch, or its like: the payment host tells it
+	if differs || err == nil && !alone && !switchlink.OutOfStep(r.Code) { // else the link has asked for it
 		h.post(topup.SignOnAsked{})
 	}
-	select {
-	case <-signedOn:
-	case <-ctx.Done():
-		return r.Code, err
+	for wait := true; wait; wait = differs && h.times.Load() == times {
+		select {
+		case <-signedOn:
+		case <-ctx.Done():
+			return h.probed(r.Code, err)
+		}
+		signedOn = h.links.signedOn.next()
 	}
 	if batch := h.batch.Load(); batch != 0 { // it may be another one now
 		q.Batch = batch
 	}
 	h.log.Info("probed again after a sign-on", "code", r.Code, "err", err)
 	r, err = h.links.loads.Eligible(ctx, q)
-	return r.Code, err
+	return h.probed(r.Code, err)
+}
+
+// probed is what the core is told of a probe: that nobody could look at it, if it is
+// the authority's keys.
+func (h *hosts) probed(code string, err error) (string, error) {
+	if err == nil && h.loadsAlone(code) {
+		return "", fmt.Errorf("%w: code %s", errLoadsOutOfStep, code)
+	}
+	return code, err
+}
+
+var errLoadsOutOfStep = errors.New("the load authority wants a sign-on of its own")
+
+// loadsAlone says that a code of a load authority of its own wants a sign-on there,
+// and not at the payment host. A batch that differs (77) is a matter of both: the
+// payment host tells which one is open.
+func (h *hosts) loadsAlone(code string) bool {
+	if h.links.signOn == nil || code == switchlink.CodeBatch || h.answers.Of(code).Action != answers.SignOn {
+		return false
+	}
+	if !switchlink.OutOfStep(code) { // else the link has asked for it
+		h.links.signOn.renew()
+	}
+	return true
 }
 
 const (
@@ -145,6 +178,7 @@ type loadSignOn struct {
 	done   func() // it is signed on at
 	log    *slog.Logger
 	wanted chan loadAsk  // the newest counts
+	again  chan struct{} // poked when the authority wants another
 	up     chan struct{} // poked when the link comes up
 
 	mu     sync.Mutex
@@ -158,7 +192,7 @@ type loadAsk struct {
 }
 
 func newLoadSignOn(done func(), log *slog.Logger) *loadSignOn {
-	return &loadSignOn{done: done, log: log, wanted: make(chan loadAsk, 1), up: make(chan struct{}, 1)}
+	return &loadSignOn{done: done, log: log, wanted: make(chan loadAsk, 1), again: make(chan struct{}, 1), up: make(chan struct{}, 1)}
 }
 
 // ask has it done under this STAN; tried is closed after the first try.
@@ -175,6 +209,16 @@ func (l *loadSignOn) ask(stan uint32) (tried <-chan struct{}) {
 	}
 	l.wanted <- ask // the one queue of sign-ons fills it
 	return ask.tried
+}
+
+// renew has it done once more, because the authority itself wants it: nobody else is
+// asked for anything.
+func (l *loadSignOn) renew() {
+	l.stale()
+	select {
+	case l.again <- struct{}{}:
+	default:
+	}
 }
 
 // stale says that the keys of the authority are of no use any more.
@@ -219,12 +263,19 @@ func (l *loadSignOn) run(ctx context.Context) {
 	var ask loadAsk
 	var again <-chan time.Time
 	var wait time.Duration
+	var last uint32 // STAN
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case ask = <-l.wanted:
-			wait = authorityAgain
+			wait, last = authorityAgain, ask.stan
+		case <-l.again:
+			if ask.stan != 0 || last == 0 { // it is being done, or the first one is still to come
+				continue
+			}
+			last = last%switchlink.MaxSTAN + 1 // another one: else the host may repeat its answer
+			wait, ask.stan = authorityAgain, last
 		case <-l.up:
 			if ask.stan == 0 {
 				continue
@@ -238,6 +289,10 @@ func (l *loadSignOn) run(ctx context.Context) {
 		}
 		if again = nil; stands {
 			ask = loadAsk{}
+			select {
+			case <-l.again: // about what was sent before
+			default:
+			}
 			continue
 		}
 		again = time.After(wait)

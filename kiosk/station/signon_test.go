@@ -2,6 +2,7 @@ package station
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -203,15 +204,16 @@ func TestSignOnsThatWaitAreOne(t *testing.T) {
 
 // noHost refuses sign-ons.
 type noHost struct {
-	refuses atomic.Int32
-	keys    []byte // that a sign-on brings
-	signed  atomic.Int32
-	stan    atomic.Uint32 // of the last
-	probes  string        // code of the answers to those
-	mends   bool          // a sign-on ends that
-	mended  atomic.Bool
-	probed  atomic.Int32
-	batch   atomic.Uint32 // of the last
+	refuses  atomic.Int32
+	keys     []byte // that a sign-on brings
+	signed   atomic.Int32
+	stan     atomic.Uint32 // of the last
+	probes   string        // code of the answers to those
+	confirms string        // and to what concerns a load
+	mends    bool          // a sign-on ends that
+	mended   atomic.Bool
+	probed   atomic.Int32
+	batch    atomic.Uint32 // of the last
 }
 
 func (h *noHost) Handle(_ context.Context, r *switchlink.Request) (switchlink.Response, bool) {
@@ -228,6 +230,9 @@ func (h *noHost) Handle(_ context.Context, r *switchlink.Request) (switchlink.Re
 		if code := h.probes; !h.mended.Load() {
 			return switchlink.Response{Code: code, At: time.Now()}, true
 		}
+	}
+	if r.Kind == switchlink.KindConfirm || r.Kind == switchlink.KindVoid || r.Kind == switchlink.KindAuthorise {
+		return switchlink.Response{Code: cmp.Or(h.confirms, "00"), At: time.Now()}, true
 	}
 	h.mended.Store(h.mended.Load() || h.mends && r.Kind == switchlink.KindSignOn)
 	return switchlink.Response{Code: "00", Batch: 1, At: time.Now(), Keys: h.keys}, true

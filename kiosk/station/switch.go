@@ -3,6 +3,7 @@ package station
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -37,6 +38,7 @@ type hosts struct {
 	pik      atomic.Pointer[pin.WrappedKey] // on a link without MACs
 	told     uploadMark                     // of the settlement's owner alone
 	batch    atomic.Uint32                  // open at the payment host, as it said last; 0: not yet
+	times    atomic.Uint64                  // signed on at the payment host
 	failed   atomic.Bool                    // the last sign-on at the payment host came to nothing
 	keeper   restoreKeeper
 	terminal string // merchant and terminal, with a slash
@@ -145,6 +147,9 @@ func (h *hosts) send(ctx context.Context, c topup.Send) (string, error) {
 			}
 		}
 	}
+	if err == nil && h.loadsAlone(a.Code) {
+		err = fmt.Errorf("%w: code %s", errLoadsOutOfStep, a.Code) // not taken; sent again
+	}
 	return a.Code, err
 }
 
@@ -175,6 +180,8 @@ func (h *hosts) Authorise(ctx context.Context, c topup.Load, a entry.Attempt) (p
 		return purse.Grant{}, errors.Join(refused{"not-sent"}, err)
 	case err != nil:
 		return purse.Grant{}, err
+	case h.loadsAlone(r.Code): // not looked at, as if not sent
+		return purse.Grant{}, errors.Join(refused{"not-sent"}, fmt.Errorf("%w: code %s", errLoadsOutOfStep, r.Code))
 	case !switchlink.Approved(r.Code):
 		return purse.Grant{}, refused{r.Code}
 	}
