@@ -26,6 +26,7 @@ type links struct {
 	rings           []*switchlink.Ring
 	payRing         *switchlink.Ring // of the PIN key; nil: none
 	signOn          *loadSignOn      // at loads, if it is another host; nil: it is not
+	asked           demands          // what the payment host says about signing on
 	signedOn        bell             // rings after each sign-on at loads
 
 	mu sync.Mutex
@@ -50,6 +51,7 @@ type dialer func(context.Context) (net.Conn, error)
 // openLinks begins to dial.
 func (s *Station) openLinks() error {
 	s.links = &links{up: map[string]bool{}, look: make(chan struct{}, 1)}
+	s.links.asked.act = func() { s.post(topup.SignOnAsked{}) }
 	pay := s.cfg.Payments()
 	loads, own := s.cfg.Loads()
 	s.links.up[paymentLink] = false
@@ -77,6 +79,7 @@ func (s *Station) openLink(name, table string, l config.Link, dial dialer) (*swi
 		EchoEvery: 5 * time.Second, MaxBackoff: 3 * time.Second, Logger: s.log.With("link", name),
 		OnState:       func(st switchlink.State) { s.linkIs(name, st.Up) },
 		OnRequirement: func(n byte) { s.required(name, n) },
+		OnInStep:      s.links.demandsOf(name).content,
 		OnLate: func(l switchlink.Late) {
 			go s.post(topup.AnsweredLate{STAN: l.STAN, Batch: l.Batch, Code: l.Code, Amount: l.Amount, RRN: l.RRN})
 		},
@@ -182,15 +185,27 @@ func (s *Station) required(name string, n byte) {
 			s.links.signOn.renew()
 			return
 		}
-		go s.post(topup.SignOnAsked{})
+		s.links.asked.want()
 		return
 	}
 	s.log.Warn("the host wants something that this kiosk does not do by itself", "link", name, "requirement", n)
 }
 
+// demandsOf is where that is counted which a host says about signing on.
+func (l *links) demandsOf(name string) *demands {
+	if name == loadLink {
+		return &l.signOn.asked
+	}
+	return &l.asked
+}
+
 // close ends the links and overwrites their keys.
 func (l *links) close() error {
 	var err error
+	l.asked.end()
+	if l.signOn != nil {
+		l.signOn.asked.end()
+	}
 	if l.payments != nil {
 		err = l.payments.Close()
 	}

@@ -43,6 +43,7 @@ func (h *hosts) signOn(ctx context.Context, c topup.SignOn) {
 	if !failed {
 		h.batch.Store(r.Batch)
 		h.times.Add(1)
+		h.links.asked.met()
 	}
 	var tried <-chan struct{}
 	if !h.failed.Load() || !h.links.signOn.stands() { // the repeat of one that failed is no reason for other keys there
@@ -178,7 +179,8 @@ type loadSignOn struct {
 	done   func() // it is signed on at
 	log    *slog.Logger
 	wanted chan loadAsk  // the newest counts
-	again  chan struct{} // poked when the authority wants another
+	asked  demands       // what the authority itself says
+	again  chan struct{} // poked when it wants another
 	up     chan struct{} // poked when the link comes up
 
 	mu     sync.Mutex
@@ -192,7 +194,14 @@ type loadAsk struct {
 }
 
 func newLoadSignOn(done func(), log *slog.Logger) *loadSignOn {
-	return &loadSignOn{done: done, log: log, wanted: make(chan loadAsk, 1), again: make(chan struct{}, 1), up: make(chan struct{}, 1)}
+	l := &loadSignOn{done: done, log: log, wanted: make(chan loadAsk, 1), again: make(chan struct{}, 1), up: make(chan struct{}, 1)}
+	l.asked.act = func() {
+		select {
+		case l.again <- struct{}{}:
+		default:
+		}
+	}
+	return l
 }
 
 // ask has it done under this STAN; tried is closed after the first try.
@@ -215,10 +224,7 @@ func (l *loadSignOn) ask(stan uint32) (tried <-chan struct{}) {
 // asked for anything.
 func (l *loadSignOn) renew() {
 	l.stale()
-	select {
-	case l.again <- struct{}{}:
-	default:
-	}
+	l.asked.want()
 }
 
 // stale says that the keys of the authority are of no use any more.
@@ -289,8 +295,9 @@ func (l *loadSignOn) run(ctx context.Context) {
 		}
 		if again = nil; stands {
 			ask = loadAsk{}
+			l.asked.met()
 			select {
-			case <-l.again: // about what was sent before
+			case <-l.again: // was about what was sent before
 			default:
 			}
 			continue
