@@ -12,7 +12,8 @@ import (
 
 // settleBatch compares the totals of a batch (0500). From then on nothing new
 // begins in it; balanced, it is closed. The same totals told again under another
-// STAN are compared again.
+// STAN are compared again. What was closed once stays so, whatever is told later:
+// no reversal takes a payment out of it any more.
 func (h *Host) settleBatch(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (switchlink.Response, error) {
 	a := h.plain(switchlink.CodeApproved)
 	own, err := hostTotals(ctx, tx, r.Merchant, r.Terminal, r.Batch)
@@ -20,9 +21,15 @@ func (h *Host) settleBatch(ctx context.Context, tx *sql.Tx, r *switchlink.Reques
 		return a, err
 	}
 	a.Balanced = own == r.Totals
+	was, err := batchState(ctx, tx, r.Merchant, r.Terminal, r.Batch)
+	if err != nil {
+		return a, err
+	}
 	state := BatchBalanced
 	if !a.Balanced {
-		state = BatchUploading
+		if state = BatchUploading; closed(was) {
+			state = BatchDiffers
+		}
 		h.log.Warn("host: a batch does not balance", "terminal", r.Terminal, "batch", r.Batch, "kiosk", r.Totals, "host", own)
 	}
 	k := r.Totals

@@ -135,6 +135,22 @@ func TestReversalInASettledBatch(t *testing.T) {
 	w.charged(0)
 }
 
+// TestAClosedBatchStaysClosed: told anew with other totals, as by a kiosk that was
+// restored, a batch is compared again, and no payment of it is reversed meanwhile.
+func TestAClosedBatchStaysClosed(t *testing.T) {
+	w := newWorld(t, nil)
+	p := w.payment(saleID(1), 10_00, testPIN)
+	w.pay(p, "00")
+	w.settle(w.batch, entry.Totals{Debit: 10_00, Debits: 1}, true)
+	stan := w.settle(w.batch, entry.Totals{}, false)
+	w.reverse(p, "64")
+	if a := w.upload(w.batch, stan, item{}); len(a.Differs) != 1 || a.Differs[0].Host != 10_00 {
+		t.Fatalf("%+v", a)
+	}
+	w.charged(10_00)
+	w.settle(w.batch, entry.Totals{Debit: 10_00, Debits: 1}, true)
+}
+
 // TestRefundOfASettledBatch: a refund with the number of a batch that is closed
 // by now moves the money and is a credit of the open one.
 func TestRefundOfASettledBatch(t *testing.T) {
