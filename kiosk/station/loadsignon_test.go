@@ -63,6 +63,14 @@ func TestTheAuthoritysKeysAreItsOwn(t *testing.T) {
 			t.Error("the payment host has drawn another PIN key")
 		}
 	}
+	for _, name := range []string{paymentLink, loadLink} {
+		d := w.st.links.demandsOf(name)
+		d.mu.Lock()
+		if d.wait != 0 {
+			t.Errorf("the next demand of the %s waits for %v, as if it had not been content since", name, d.wait)
+		}
+		d.mu.Unlock()
+	}
 }
 
 // TestWhatTheCoreHearsOfTheAuthoritysKeys: of a load authority of its own nothing
