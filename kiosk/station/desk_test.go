@@ -2,6 +2,7 @@ package station
 
 import (
 	"testing"
+	"time"
 
 	"buka/internal/entry"
 	"buka/topup"
@@ -54,5 +55,31 @@ func TestWhatPeopleShouldLookAfterIsReported(t *testing.T) {
 	}
 	if h := w.st.heartbeatOf(state, nil); h.Long != 1 || h.Owed != 2 {
 		t.Errorf("%+v", h)
+	}
+}
+
+// TestASettlementWithoutAnEndIsReported after a while, and no more when it is over.
+func TestASettlementWithoutAnEndIsReported(t *testing.T) {
+	w := newHostTown(t)
+	now := time.Now()
+	w.st.parts.Clock = func() time.Time { return now }
+	state, _ := w.st.Engine().State()
+	says := func() (told bool) {
+		for _, d := range w.st.heartbeatOf(state, nil).Devices {
+			told = told || d.Name == "settlement" && !d.OK && d.Code == "settlement-waits"
+		}
+		return told
+	}
+	closing := map[uint32]topup.Batch{1: {Number: 1, Phase: topup.BatchClosing}}
+	for i, x := range []struct {
+		batches map[uint32]topup.Batch
+		after   time.Duration
+		want    bool
+	}{{nil, 0, false}, {closing, 0, false}, {closing, 4 * time.Minute, false}, {closing, time.Minute, true}, {nil, time.Second, false}, {closing, time.Second, false}} {
+		now = now.Add(x.after)
+		state.Durable.Batches = x.batches
+		if got := says(); got != x.want {
+			t.Errorf("%d: %v", i, got)
+		}
 	}
 }

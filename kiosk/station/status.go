@@ -1,6 +1,7 @@
 package station
 
 import (
+	"slices"
 	"time"
 
 	"buka/sync/fleetlink"
@@ -47,11 +48,33 @@ func (s *Station) heartbeatOf(state topup.State, failed error) fleetlink.Heartbe
 	if p, ok := s.slips.state(); ok {
 		h.Devices = append(h.Devices, fleetlink.Device{Name: "printer", OK: p.OK, Code: p.Code, SinceMS: millis(p.Since)})
 	}
+	if since, waits := s.settles(d.Unsettled()); waits {
+		h.Devices = append(h.Devices, fleetlink.Device{Name: "settlement", Code: "settlement-waits", SinceMS: millis(since)})
+	}
 	h.Devices = append(h.Devices, linkDevice("switch", s.links.payments.State(), s.hosts.failed.Load()))
 	if s.links.loads != s.links.payments {
 		h.Devices = append(h.Devices, linkDevice("authority", s.links.loads.State(), s.links.signOn.fails()))
 	}
 	return h
+}
+
+// settleLong is how long a batch may be on its way to its settlement until an
+// operator hears of it: no payment begins in it meanwhile.
+const settleLong = 5 * time.Minute
+
+// settles says since when batches that are closed wait for their settlement, and
+// whether that is long. s.mu is held.
+func (s *Station) settles(batches []topup.Batch) (since time.Time, long bool) {
+	if !slices.ContainsFunc(batches, func(b topup.Batch) bool { return b.Phase != topup.BatchOpen }) {
+		delete(s.since, "settlement")
+		return time.Time{}, false
+	}
+	now := s.parts.Clock()
+	if _, known := s.since["settlement"]; !known {
+		s.since["settlement"] = now
+	}
+	since = s.since["settlement"]
+	return since, now.Sub(since) >= settleLong
 }
 
 // linkDevice is a link as a device: a host that answers and does not let the kiosk
