@@ -62,7 +62,7 @@ func (c *Client) QueryPayment(ctx context.Context, k PaymentKey) (Paid, error) {
 	return Paid{Code: a.Code, Amount: a.Amount, RRN: a.RRN, Auth: a.Auth}, err
 }
 
-// Reverse takes a payment back (0400, repeated as 0401). Code C0 says that the
+// Reverse takes a payment back (0400; a repeat has the MTI that the spec gives it). Code C0 says that the
 // host holds a confirmation of this sale's load and will not.
 func (c *Client) Reverse(ctx context.Context, r Reversal) (Answer, error) {
 	a, err := c.ask(ctx, &Request{Kind: KindReverse, STAN: r.STAN, Batch: r.Batch, Sale: r.Sale, Amount: r.Amount,

@@ -199,6 +199,7 @@ func TestEveryKindThereAndBack(t *testing.T) {
 					if k == KindPay && (q.PIN == nil) != (got.PIN == nil) {
 						r.Fatal("a PIN came or went")
 					}
+					q.Repeat = q.Repeat && spec.shapes[k].again != spec.shapes[k].mti // else nobody can see it
 					if d := cmp.Diff(q, got, secrets); d != "" {
 						r.Fatalf("request: %s", d)
 					}

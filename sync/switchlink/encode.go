@@ -22,7 +22,7 @@ func (spec *Spec) EncodeRequest(r *Request) (*Message, error) {
 	}
 	m := spec.newMessage(s.mti)
 	if r.Repeat {
-		m.MTI = s.mti[:3] + "1"
+		m.MTI = s.again
 	}
 	m.set(11, decimal(uint64(r.STAN), 6))
 	m.set(41, r.Terminal)

@@ -10,11 +10,12 @@ import (
 
 // shape is how a kind looks on the wire.
 type shape struct {
-	mti  string // of the first sending
-	code string // DE3, "" if absent
-	cond string // DE25
-	kind string // the part "type"
-	net  string // the part "net"
+	mti   string // of the first sending
+	again string // of each later one; the same where the spec has no other form
+	code  string // DE3, "" if absent
+	cond  string // DE25
+	kind  string // the part "type"
+	net   string // the part "net"
 
 	credit string   // DE3 of an upload that is a refund
 	last   string   // the part "net" of the last upload
@@ -24,6 +25,7 @@ type shape struct {
 // shapeRule is one message of a spec file.
 type shapeRule struct {
 	MTI       string `json:"mti"`
+	Again     string `json:"again"` // MTI of a repeat; "": origin digit 1
 	Code      string `json:"code"`
 	Condition string `json:"condition"`
 	Type      string `json:"type"`
@@ -37,6 +39,12 @@ type shapeRule struct {
 func (r shapeRule) shape() (shape, error) {
 	if len(r.MTI) != 4 || !isDigits(r.MTI) || r.MTI[3] != '0' || (r.MTI[2]-'0')%2 != 0 {
 		return shape{}, fmt.Errorf("MTI %q is not that of a request", r.MTI)
+	}
+	if r.Again == "" {
+		r.Again = r.MTI[:3] + "1"
+	}
+	if r.Again[:min(3, len(r.Again))] != r.MTI[:3] || len(r.Again) != 4 || r.Again[3] != '0' && r.Again[3] != '1' {
+		return shape{}, fmt.Errorf("MTI %q is not that of a repeat of %s", r.Again, r.MTI)
 	}
 	type sized struct {
 		text string
@@ -54,7 +62,7 @@ func (r shapeRule) shape() (shape, error) {
 	if (r.Code == "") != (r.Condition == "") {
 		return shape{}, fmt.Errorf("code and condition go together")
 	}
-	return shape{r.MTI, r.Code, r.Condition, r.Type, r.Net, r.Credit, r.Last, r.Also}, nil
+	return shape{r.MTI, r.Again, r.Code, r.Condition, r.Type, r.Net, r.Credit, r.Last, r.Also}, nil
 }
 
 // codeOf is DE3 of a request.

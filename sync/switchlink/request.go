@@ -123,7 +123,7 @@ func (k Kind) numbered() bool {
 // Request is any request, decoded. Which fields are set depends on its Kind.
 type Request struct {
 	Kind     Kind
-	Repeat   bool // the MTI's origin digit said so
+	Repeat   bool // sent before; in what came, the MTI said so, which not every spec does
 	Terminal string
 	Merchant string
 	STAN     uint32

@@ -1,8 +1,11 @@
 package switchlink
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"os"
+	"reflect"
 	"sync"
 	"testing"
 	"time"
@@ -51,10 +54,51 @@ func TestThirdSpec(t *testing.T) {
 	if spec.MTI(KindReverse) != "0420" || spec.AnswerMTI(KindReverse) != "0430" {
 		t.Error("not this file's reversal")
 	}
+	testRepeats(t, spec, map[Kind]string{KindReverse: "0421", KindSettle: "0520", KindConfirm: "0221"})
 	rapid.Check(t, func(r *rapid.T) {
 		q := genRequest(r, KindPay)
 		if got, err := spec.DecodeRequest(overWire(r, must(r)(spec.EncodeRequest(q)))); err != nil || !samePIN(got.PIN, q.PIN) || got.PAN != q.PAN {
 			r.Fatal(err)
 		}
 	})
+}
+
+// testRepeats: a repeat has the MTI that the file gives it, and nothing else in it is
+// another; a host of this file takes both forms.
+func testRepeats(t *testing.T, spec *Spec, forms map[Kind]string) {
+	t.Helper()
+	for k, form := range forms {
+		first := wholeRequest(k, 42)
+		repeat := *first
+		repeat.Repeat = true
+		m, err1 := spec.EncodeRequest(first)
+		again, err2 := spec.EncodeRequest(&repeat)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		if m.MTI != spec.MTI(k) || again.MTI != form || !reflect.DeepEqual(m.Fields, again.Fields) {
+			t.Errorf("%v: %s %v, again %s %v", k, m.MTI, m.Fields, again.MTI, again.Fields)
+		}
+		for _, origin := range "01" {
+			m.MTI = spec.MTI(k)[:3] + string(origin)
+			if got, err := spec.DecodeRequest(m); err != nil || got.Kind != k || got.STAN != 42 || got.Repeat != (origin == '1') {
+				t.Errorf("%s: %+v, %v", m.MTI, got, err)
+			}
+		}
+	}
+}
+
+// TestRepeatForms: UnionPay terminals send a reversal again as 0400.
+func TestRepeatForms(t *testing.T) {
+	testRepeats(t, UnionPay(), map[Kind]string{KindReverse: "0400", KindConfirm: "0221", KindVoid: "0221", KindRefund: "0221", KindSettle: "0501", KindUpload: "0321", KindScript: "0621"})
+	testRepeats(t, ASCII87(), map[Kind]string{KindReverse: "0401", KindConfirm: "0221", KindVoid: "0221", KindRefund: "0221", KindSettle: "0501", KindUpload: "0321", KindScript: "0621"})
+	file, err := specFiles.ReadFile("specs/unionpay.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, again := range []string{"0402", "0410", "040", "04000", "0200"} {
+		if s, err := LoadSpec(bytes.Replace(file, []byte(`"again": "0400"`), []byte(`"again": "`+again+`"`), 1)); err == nil {
+			t.Errorf("%s: %v", again, s.Name)
+		}
+	}
 }

@@ -119,7 +119,7 @@ type Reversal struct {
 	Reason      string
 	RRN, Auth   string // of the approval, if there was one
 	ICC         []byte // DE55; may be empty
-	Repeat      bool   // sent before: goes out as 0401
+	Repeat      bool   // sent before: goes out with the MTI of a repeat
 }
 
 // Settlement closes a batch. The same STAN for every sending of it.
