@@ -87,9 +87,11 @@ func (h *Host) void(ctx context.Context, tx *sql.Tx, r *switchlink.Request) (swi
 		return a, err
 	case row.sale != string(r.Sale):
 		a.Code = switchlink.CodeInvalid
-		return a, nil
 	case row.state == "confirmed" || row.state == "disputed":
 		a.Code = switchlink.CodeAlreadyCredited
+	}
+	if a.Code != switchlink.CodeApproved { // the last answer: people find it here
+		h.log.Warn("host: a void that is not done", "sale", string(r.Sale), "terminal", r.Terminal, "stan", r.STAN, "code", a.Code, "state", row.state)
 		return a, nil
 	}
 	if _, err := tx.ExecContext(ctx, `UPDATE ledger SET state = 'voided' WHERE id = ?`, row.id); err != nil {

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -58,6 +59,9 @@ func TestWhatIsFinal(t *testing.T) {
 		asked = append(asked, final{f.name + ", the key again", &other, switchlink.CodeDuplicate})
 	}
 	again()
+	if n := strings.Count(w.log.String(), "a void that is not done"); n != 3 {
+		t.Errorf("%d voids that were not done are in the log, 3 were", n)
+	}
 	w.settle(w.batch, entry.Totals{Debit: 50_00, Debits: 1}, true)
 	w.signOn()
 	again()
