@@ -48,8 +48,8 @@ type bankCard struct {
 
 	telling  sync.Mutex // one at a time tells the issuer
 	mu       sync.Mutex
-	question *question         // that the passenger is to answer now
-	chips    map[payKey][]byte // DE55 of reversals, newest last in order
+	question *question           // that the passenger is to answer now
+	chips    map[payKey]chipSaid // for reversals, newest last in order
 	order    []payKey
 	results  []scriptResult // to be told to the issuer
 }

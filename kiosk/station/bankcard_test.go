@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -249,9 +250,40 @@ func TestScriptsAreTold(t *testing.T) {
 	for _, tag := range []apdu.Tag{0x95, 0x9F1E, 0x9F10, 0x9F36} {
 		c.tag(c.took, tag)
 	}
+	if want := c.sent[len(c.sent)-1].mode; c.mode != want+"1" {
+		t.Errorf("DE22 of the reversal %q, of the payment %s1", c.mode, want)
+	}
 	c.tender.Reverse(context.Background(), topup.Sale{PayBatch: 2, PaySTAN: 9}, "06", false)
-	if c.took != nil {
+	if c.took != nil || c.mode != "" {
 		t.Error("another payment's chip")
+	}
+}
+
+// reversals is a host that notes what a reversal holds.
+type reversals struct{ came chan switchlink.Request }
+
+func (h *reversals) Handle(_ context.Context, r *switchlink.Request) (switchlink.Response, bool) {
+	if r.Kind == switchlink.KindReverse {
+		h.came <- *r
+	}
+	return switchlink.Response{Code: "00", At: time.Now()}, true
+}
+
+// TestAReversalRepeatsThePayment as far as it is known.
+func TestAReversalRepeatsThePayment(t *testing.T) {
+	host := &reversals{make(chan switchlink.Request, 2)}
+	client := clientOf(t, host)
+	h := newHosts(&links{payments: client, loads: client}, func(topup.Event) {}, time.Now, slog.New(slog.DiscardHandler))
+	s := topup.Sale{ID: "4Q7ZK1M2N8P3R5T6", PayBatch: 3, PaySTAN: 9, Amount: 50_00, RRN: "000000000017", Auth: "000017"}
+	for _, chip := range []chipSaid{{[]byte{0x95, 1, 0}, "071"}, {}} {
+		code, err := h.reverse(t.Context(), s, "06", chip, false)
+		if err != nil || code != "00" {
+			t.Fatalf("%q, %v", code, err)
+		}
+		if r := <-host.came; r.EntryMode != chip.mode || !bytes.Equal(r.ICC, chip.icc) ||
+			r.STAN != 9 || r.Batch != 3 || r.Amount != 50_00 || r.RRN != s.RRN || r.Auth != s.Auth || r.Reason != "06" {
+			t.Errorf("%+v", r)
+		}
 	}
 }
 

@@ -66,7 +66,7 @@ func (b *bankCard) Pay(ctx context.Context, p topup.Pay) topup.Paid {
 	err = b.end(ctx, emv.ParseAnswer(approved, arcOf(answer), chip), key, scriptResult{batch: p.Batch, stan: p.STAN, sale: p.Sale, amount: p.Amount, rrn: answer.RRN})
 	if approved {
 		chip := b.payment.Receipt()
-		chip.Mode = entryMode(b.payment) + map[bool]string{true: "1", false: "2"}[b.payment.PIN]
+		chip.Mode = entryMode(b.payment) + enteredPIN(b.payment)
 		answer.Chip = &chip
 	}
 	if approved && err != nil {
@@ -173,6 +173,12 @@ func (b *bankCard) told(r scriptResult, err error) {
 	}
 }
 
+// chipSaid is what a reversal repeats of the payment's card; empty after a restart.
+type chipSaid struct {
+	icc  []byte // DE55
+	mode string // DE22
+}
+
 // keepChip remembers what a reversal of a payment says about the chip.
 func (b *bankCard) keepChip(key payKey) {
 	icc, err := b.payment.ReversalDE55()
@@ -182,19 +188,19 @@ func (b *bankCard) keepChip(key payKey) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.chips == nil {
-		b.chips = map[payKey][]byte{}
+		b.chips = map[payKey]chipSaid{}
 	}
 	if _, known := b.chips[key]; !known {
 		b.order = append(b.order, key)
 	}
-	b.chips[key] = icc
+	b.chips[key] = chipSaid{icc, entryMode(b.payment) + enteredPIN(b.payment)}
 	for len(b.order) > maxChips {
 		delete(b.chips, b.order[0])
 		b.order = slices.Delete(b.order, 0, 1)
 	}
 }
 
-func (b *bankCard) chipOf(s topup.Sale) []byte {
+func (b *bankCard) chipOf(s topup.Sale) chipSaid {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.chips[payKey{s.PayBatch, s.PaySTAN}]

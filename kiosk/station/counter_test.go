@@ -38,6 +38,7 @@ type counter struct {
 	told   []scriptResult
 	deaf   error  // what telling comes to
 	took   []byte // DE55 of the last reversal
+	mode   string // DE22 of it
 
 	patience time.Duration // that telling might have taken
 }
@@ -96,8 +97,8 @@ func (c *counter) pay(_ context.Context, p topup.Pay, card *emv.Payment, icc []b
 
 func (c *counter) refund(context.Context, topup.Sale, bool) (string, error) { return "00", nil }
 
-func (c *counter) reverse(_ context.Context, _ topup.Sale, _ string, icc []byte, _ bool) (string, error) {
-	c.took = icc
+func (c *counter) reverse(_ context.Context, _ topup.Sale, _ string, chip chipSaid, _ bool) (string, error) {
+	c.took, c.mode = chip.icc, chip.mode
 	return "00", nil
 }
 

@@ -42,6 +42,14 @@ func entryMode(card *emv.Payment) string {
 	return "07"
 }
 
+// enteredPIN is the third digit of DE22.
+func enteredPIN(card *emv.Payment) string {
+	if card.PIN {
+		return "1"
+	}
+	return "2"
+}
+
 func (h *hosts) refund(ctx context.Context, s topup.Sale, repeat bool) (string, error) {
 	amount := s.Amount
 	if s.Paid > 0 { // what was approved, where that is another amount
@@ -53,9 +61,9 @@ func (h *hosts) refund(ctx context.Context, s topup.Sale, repeat bool) (string, 
 	return a.Code, err
 }
 
-func (h *hosts) reverse(ctx context.Context, s topup.Sale, reason string, icc []byte, repeat bool) (string, error) {
+func (h *hosts) reverse(ctx context.Context, s topup.Sale, reason string, chip chipSaid, repeat bool) (string, error) {
 	a, err := h.links.payments.Reverse(ctx, switchlink.Reversal{
-		STAN: s.PaySTAN, Batch: s.PayBatch, Sale: s.ID, Amount: s.Amount, Reason: reason, RRN: s.RRN, Auth: s.Auth, ICC: icc, Repeat: repeat,
+		STAN: s.PaySTAN, Batch: s.PayBatch, Sale: s.ID, Amount: s.Amount, Reason: reason, RRN: s.RRN, Auth: s.Auth, EntryMode: chip.mode, ICC: chip.icc, Repeat: repeat,
 	})
 	return a.Code, err
 }

@@ -23,7 +23,7 @@ type payLink interface {
 	// none; chip is the issuer's part of the answer.
 	pay(ctx context.Context, p topup.Pay, card *emv.Payment, icc []byte, sealed *pin.Sealed) (paid topup.Paid, chip []byte)
 	refund(ctx context.Context, s topup.Sale, repeat bool) (string, error)
-	reverse(ctx context.Context, s topup.Sale, reason string, icc []byte, repeat bool) (string, error)
+	reverse(ctx context.Context, s topup.Sale, reason string, chip chipSaid, repeat bool) (string, error)
 	script(ctx context.Context, r scriptResult) error
 }
 

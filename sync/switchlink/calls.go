@@ -66,7 +66,7 @@ func (c *Client) QueryPayment(ctx context.Context, k PaymentKey) (Paid, error) {
 // host holds a confirmation of this sale's load and will not.
 func (c *Client) Reverse(ctx context.Context, r Reversal) (Answer, error) {
 	a, err := c.ask(ctx, &Request{Kind: KindReverse, STAN: r.STAN, Batch: r.Batch, Sale: r.Sale, Amount: r.Amount,
-		Reason: r.Reason, RRN: r.RRN, Auth: r.Auth, ICC: r.ICC, Repeat: r.Repeat})
+		Reason: r.Reason, RRN: r.RRN, Auth: r.Auth, EntryMode: r.EntryMode, ICC: r.ICC, Repeat: r.Repeat})
 	return Answer{a.Code}, err
 }
 

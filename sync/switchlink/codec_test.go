@@ -86,7 +86,7 @@ func genRequest(r *rapid.T, k Kind) *Request {
 		if rapid.Bool().Draw(r, "approved") {
 			q.RRN, q.Auth = "000000000017", "000017"
 		}
-		q.ICC = genICC(r)
+		q.ICC, q.EntryMode = genICC(r), rapid.SampledFrom([]string{"", "051", "072"}).Draw(r, "entry mode")
 	case KindUpload:
 		q.OrigSTAN, q.OrigBatch, q.Credit = rapid.Uint32Range(1, MaxSTAN).Draw(r, "original"), q.Batch, rapid.Bool().Draw(r, "credit")
 		q.Index, q.Last, q.Repeat = rapid.Uint32Range(1, 1<<32-1).Draw(r, "index"), rapid.Bool().Draw(r, "last"), rapid.Bool().Draw(r, "repeat")

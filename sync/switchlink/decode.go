@@ -70,7 +70,7 @@ func (spec *Spec) DecodeRequest(m *Message) (*Request, error) {
 	case KindPay:
 		return r, decodePayment(m, r)
 	case KindReverse:
-		r.Reason, r.RRN, r.Auth = m.Text(39), m.Text(37), m.Text(38)
+		r.Reason, r.RRN, r.Auth, r.EntryMode = m.Text(39), m.Text(37), m.Text(38), m.Text(22)
 	case KindScript:
 		r.RRN = m.Text(37)
 		return r, spec.decodeOriginal(m, r)

@@ -198,6 +198,9 @@ func encodeReversal(m *Message, r *Request) error {
 		return fieldErr("reason")
 	}
 	m.set(39, r.Reason)
+	if r.EntryMode != "" {
+		m.set(22, r.EntryMode)
+	}
 	if r.RRN != "" {
 		m.set(37, r.RRN)
 	}

@@ -52,7 +52,7 @@ func encodePIN(m *Message, p *pin.Sealed) error {
 	control := controlNoPIN
 	if p != nil {
 		control = controls[p.Layout]
-		m.set(26, "12")
+		m.set(26, decimal(pin.MaxPIN, 2)) // the longest that a pad takes
 		if p.Layout == pin.Format4 {
 			copy(pinInside(m.Fields[59]), p.Bytes())
 		} else {

@@ -54,13 +54,13 @@ func TestThirdSpec(t *testing.T) {
 	if spec.MTI(KindReverse) != "0420" || spec.AnswerMTI(KindReverse) != "0430" {
 		t.Error("not this file's reversal")
 	}
-	testRepeats(t, spec, map[Kind]string{KindReverse: "0421", KindSettle: "0520", KindConfirm: "0221"})
 	rapid.Check(t, func(r *rapid.T) {
 		q := genRequest(r, KindPay)
 		if got, err := spec.DecodeRequest(overWire(r, must(r)(spec.EncodeRequest(q)))); err != nil || !samePIN(got.PIN, q.PIN) || got.PAN != q.PAN {
 			r.Fatal(err)
 		}
 	})
+	testRepeats(t, spec, map[Kind]string{KindReverse: "0421", KindSettle: "0520", KindConfirm: "0221"})
 }
 
 // testRepeats: a repeat has the MTI that the file gives it, and nothing else in it is

@@ -118,6 +118,7 @@ type Reversal struct {
 	Amount      money.Fen
 	Reason      string
 	RRN, Auth   string // of the approval, if there was one
+	EntryMode   string // DE22 of the payment, 3 digits; empty if it is not known any more
 	ICC         []byte // DE55; may be empty
 	Repeat      bool   // sent before: goes out with the MTI of a repeat
 }
