@@ -13,8 +13,9 @@ import (
 type chooser interface {
 	// asked is what the passenger of that sale is to choose among; nil: nothing.
 	asked(sale entry.SaleID) []emv.Choice
-	// chosen takes the answer, by its place in asked.
-	chosen(sale entry.SaleID, i int)
+	// chosen takes the answer: the place in asked, and what was shown there. False
+	// says that another question stands by now.
+	chosen(sale entry.SaleID, i int, name, kind string) bool
 }
 
 var _ chooser = (*bankCard)(nil)
@@ -84,13 +85,16 @@ func (b *bankCard) asked(sale entry.SaleID) []emv.Choice {
 	return b.question.list
 }
 
-func (b *bankCard) chosen(sale entry.SaleID, i int) {
+func (b *bankCard) chosen(sale entry.SaleID, i int, name, kind string) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if q := b.question; q != nil && q.sale == sale && i >= 0 && i < len(q.list) {
-		select {
-		case q.answer <- i:
-		default:
-		}
+	q := b.question
+	if q == nil || q.sale != sale || i < 0 || i >= len(q.list) || q.list[i].Name != name || q.list[i].Kind != kind {
+		return false
 	}
+	select {
+	case q.answer <- i:
+	default:
+	}
+	return true
 }

@@ -54,12 +54,19 @@ func TestThePassengerChoosesHowToPay(t *testing.T) {
 	if c.tender.asked("ANOTHER") != nil {
 		t.Error("another sale is asked")
 	}
-	c.tender.chosen("ANOTHER", 0)
-	c.tender.chosen("SALE", 2)
-	c.tender.chosen("SALE", -1)
+	for _, x := range []struct {
+		sale  entry.SaleID
+		i, of int
+	}{{"ANOTHER", 0, 0}, {"SALE", 2, 1}, {"SALE", -1, 0}, {"SALE", 0, 1}} {
+		if c.tender.chosen(x.sale, x.i, list[x.of].Name, list[x.of].Kind) {
+			t.Errorf("%+v was chosen", x)
+		}
+	}
 	c.number = creditPAN
-	c.tender.chosen("SALE", 1)
-	c.tender.chosen("SALE", 0) // a second press
+	if !c.tender.chosen("SALE", 1, list[1].Name, list[1].Kind) {
+		t.Error("nobody takes the answer")
+	}
+	c.tender.chosen("SALE", 0, list[0].Name, list[0].Kind) // a second press
 	if err := <-done; err != nil || c.asked != 1 || c.tender.asked("SALE") != nil {
 		t.Fatal(err, c.asked)
 	}
@@ -140,9 +147,9 @@ func TestTimeToChooseIsNotTheCards(t *testing.T) {
 		c := newCounter(t)
 		c.insert(c.twoWays())
 		done := c.collecting(t.Context())
-		c.question()
+		first := c.question()[0]
 		time.Sleep(10 * cardReadWait)
-		c.tender.chosen("SALE", 0)
+		c.tender.chosen("SALE", 0, first.Name, first.Kind)
 		if err := <-done; err != nil {
 			t.Fatal(err)
 		}
@@ -172,5 +179,20 @@ func TestThePageAsks(t *testing.T) {
 	}
 	if after := meaning(scr); len(after.Applications) == len(before.Applications) {
 		t.Error("a press means the same before and after")
+	}
+	p := &passenger{station: s}
+	other := &question{sale: "SALE", list: []emv.Choice{{Kind: "mastercard"}, {Name: "A", Kind: "visa"}}, answer: make(chan int, 1)}
+	b.put(other) // since the press: another card lies there
+	if err := p.choose("SALE", scr.Applications, "0"); !errors.Is(err, ui.ErrStale) || len(other.answer) != 0 {
+		t.Errorf("a press on another question: %v, %d answers", err, len(other.answer))
+	}
+	b.put(q)
+	for _, value := range []string{"", "2", "-1", "A"} {
+		if err := p.choose("SALE", scr.Applications, value); err == nil || errors.Is(err, ui.ErrStale) {
+			t.Errorf("%q: %v", value, err)
+		}
+	}
+	if err := p.choose("SALE", scr.Applications, "1"); err != nil || <-q.answer != 1 {
+		t.Error(err)
 	}
 }

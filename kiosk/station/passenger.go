@@ -96,12 +96,7 @@ func (p *passenger) Input(in ui.Input) error {
 		}
 		p.station.post(topup.Chosen{Sale: sale, Amount: money.Fen(fen)})
 	case ui.DoApplication:
-		i, err := strconv.Atoi(in.Value)
-		c, ok := p.station.till.tender.(chooser)
-		if err != nil || !ok {
-			return fmt.Errorf("%q is no application of the card", in.Value)
-		}
-		c.chosen(sale, i)
+		return p.choose(sale, scr.Applications, in.Value)
 	case ui.DoStop:
 		p.station.post(topup.Stopped{Sale: sale})
 	case ui.DoMoreTime:
@@ -113,6 +108,20 @@ func (p *passenger) Input(in ui.Input) error {
 			return fmt.Errorf("%q is no language of these pages", in.Value)
 		}
 		p.station.post(topup.LanguageChosen{Lang: in.Value})
+	}
+	return nil
+}
+
+// choose pays with the application that was shown. Between the screen and the press
+// another card may have come, with a question of its own.
+func (p *passenger) choose(sale entry.SaleID, shown []ui.Application, value string) error {
+	i, err := strconv.Atoi(value)
+	c, ok := p.station.till.tender.(chooser)
+	if err != nil || !ok || i < 0 || i >= len(shown) {
+		return fmt.Errorf("%q is no application of the card", value)
+	}
+	if !c.chosen(sale, i, shown[i].Name, shown[i].Kind) {
+		return ui.ErrStale
 	}
 	return nil
 }
