@@ -364,3 +364,21 @@ func TestEveryEndOfThePINPadIsMapped(t *testing.T) {
 		}
 	}
 }
+
+// TestAnotherPaymentThanTheCardAgreedTo is not sent, and the card is let go.
+func TestAnotherPaymentThanTheCardAgreedTo(t *testing.T) {
+	for _, p := range []topup.Pay{{Sale: "ANOTHER", Amount: 5000, Batch: 1, STAN: 7}, {Sale: "SALE", Amount: 5001, Batch: 1, STAN: 7}} {
+		c := newCounter(t)
+		c.insert(c.card(virtual.BankOptions{Contact: true}))
+		if why, _ := c.collect(); why != "" {
+			t.Fatal(why)
+		}
+		paid := c.tender.Pay(t.Context(), p)
+		if paid.Outcome != entry.NotDone || paid.Code != "not-sent" || paid.Sale != p.Sale || paid.STAN != 7 || len(c.sent) != 0 {
+			t.Errorf("%+v, sent %d", paid, len(c.sent))
+		}
+		if c.tender.held != nil || c.tender.payment != nil || c.tender.sealed != nil {
+			t.Error("card or PIN are kept")
+		}
+	}
+}

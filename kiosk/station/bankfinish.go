@@ -3,6 +3,7 @@ package station
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -44,6 +45,11 @@ func (b *bankCard) Pay(ctx context.Context, p topup.Pay) topup.Paid {
 	switch {
 	case b.payment == nil:
 		refused.Why = "the card data is gone"
+		return refused
+	case b.asking.Sale != p.Sale || b.asking.Amount != p.Amount: // what the card and its holder agreed to
+		refused.Why = fmt.Sprintf("the card was asked for %v of sale %s", b.asking.Amount, b.asking.Sale)
+		b.log.Error("a payment is not what the card was asked for: not sent", "sale", p.Sale, "amount", p.Amount, "asked_sale", b.asking.Sale, "asked", b.asking.Amount)
+		b.abandon(ctx)
 		return refused
 	case b.payment.PIN && b.sealed.Wiped():
 		refused.Why = "the PIN is gone"
