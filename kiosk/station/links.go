@@ -80,9 +80,7 @@ func (s *Station) openLink(name, table string, l config.Link, dial dialer) (*swi
 		OnState:       func(st switchlink.State) { s.linkIs(name, st.Up) },
 		OnRequirement: func(n byte) { s.required(name, n) },
 		OnInStep:      s.links.demandsOf(name).content,
-		OnLate: func(l switchlink.Late) {
-			go s.post(topup.AnsweredLate{STAN: l.STAN, Batch: l.Batch, Code: l.Code, Amount: l.Amount, RRN: l.RRN})
-		},
+		OnLate:        s.late,
 	}
 	fail := func(key string, err error) (*switchlink.Client, *switchlink.Ring, error) {
 		return nil, nil, fmt.Errorf("%s.%s: %w", table, key, err)

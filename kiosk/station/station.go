@@ -21,6 +21,7 @@ import (
 	"buka/store"
 	"buka/sync/fleetlink"
 	"buka/sync/fleetlink/fleetmsg"
+	"buka/sync/switchlink"
 	"buka/topup"
 )
 
@@ -57,6 +58,7 @@ type Station struct {
 	till   *till
 	hosts  *hosts
 	links  *links
+	lates  chan switchlink.Late
 	pad    *device.PinPad
 	risk   *riskJudge
 	slips  *printing
@@ -89,7 +91,7 @@ func Open(cfg config.Config, parts Parts) (*Station, error) {
 	if err != nil {
 		return nil, journalError(err)
 	}
-	s := &Station{cfg: cfg, parts: parts, log: parts.Log, since: map[string]time.Time{}, done: make(chan struct{})}
+	s := &Station{cfg: cfg, parts: parts, log: parts.Log, since: map[string]time.Time{}, lates: make(chan switchlink.Late, lateQueue), done: make(chan struct{})}
 	s.journal = &journal{Store: st, grown: s.grown, opened: map[entry.SaleID]time.Time{}}
 	s.keeper = newKeeper(s, restored)
 	if err := s.assemble(report); err != nil {
@@ -175,6 +177,7 @@ func (s *Station) Run(ctx context.Context) error {
 	owner(func() { s.slips.run(ctx) })
 	owner(func() { s.keeper.run(ctx, end) })
 	owner(func() { s.schedule(ctx) })
+	owner(func() { s.recordLates(ctx) })
 	for _, c := range s.places {
 		owner(func() { c.run(ctx) })
 	}
