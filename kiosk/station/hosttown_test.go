@@ -223,7 +223,7 @@ func (w *hostTown) phase(p topup.Phase) {
 func (w *hostTown) asks(amount money.Fen, card *virtual.Bank) (transit, bank virtual.Slot) {
 	w.t.Helper()
 	transit = virtual.NewMemorySlot(w.memory, "transit")
-	w.until("sales", func(s topup.State) bool { return s.NoPayment() == "" })
+	w.until("sales, and the authority's keys", func(s topup.State) bool { return s.NoPayment() == "" && w.st.links.signOn.stands() })
 	if err := transit.Insert(w.purse); err != nil {
 		w.t.Fatal(err)
 	}

@@ -17,7 +17,9 @@ import (
 // whoever is typing.
 func TestTheAuthoritysKeysAreItsOwn(t *testing.T) {
 	w := newHostTown(t)
-	w.until("sales", func(s topup.State) bool { return s.NoPayment() == "" })
+	w.until("sales, and the last sign-on of the start", func(s topup.State) bool {
+		return s.NoPayment() == "" && w.st.links.signOn.stands() && w.st.hosts.signed.Load() == s.Live.STAN // nothing else has used one
+	})
 	key := w.st.hosts.pinKey()
 	if !w.st.links.payRing.Ready() {
 		t.Fatal("no PIN key")

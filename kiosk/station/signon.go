@@ -42,7 +42,7 @@ func (h *hosts) signOn(ctx context.Context, c topup.SignOn) {
 	failed := err != nil || !switchlink.Approved(r.Code)
 	if !failed {
 		h.batch.Store(r.Batch)
-		h.times.Add(1)
+		h.signed.Store(c.STAN)
 		h.links.asked.met()
 	}
 	var tried <-chan struct{}
@@ -115,7 +115,7 @@ func (h *hosts) probeAgain(code string, err error) bool {
 // authority that wants a sign-on first is asked once more after it, in the time that
 // a probe has, and the passenger is not sent away for it.
 func (h *hosts) Eligible(ctx context.Context, c topup.ProbeCard, a entry.Attempt) (string, error) {
-	signedOn, times := h.links.signedOn.next(), h.times.Load()
+	signedOn, last := h.links.signedOn.next(), h.signed.Load()
 	q := query(c.STAN, c.Batch, c.Sale, a)
 	r, err := h.links.loads.Eligible(ctx, q)
 	if !h.probeAgain(r.Code, err) {
@@ -126,7 +126,7 @@ func (h *hosts) Eligible(ctx context.Context, c topup.ProbeCard, a entry.Attempt
 	if differs || err == nil && !alone && !switchlink.OutOfStep(r.Code) { // else the link has asked for it
 		h.post(topup.SignOnAsked{})
 	}
-	for wait := true; wait; wait = differs && h.times.Load() == times {
+	for wait := true; wait; wait = differs && h.signed.Load() == last {
 		select {
 		case <-signedOn:
 		case <-ctx.Done():

@@ -38,7 +38,7 @@ type hosts struct {
 	pik      atomic.Pointer[pin.WrappedKey] // on a link without MACs
 	told     uploadMark                     // of the settlement's owner alone
 	batch    atomic.Uint32                  // open at the payment host, as it said last; 0: not yet
-	times    atomic.Uint64                  // signed on at the payment host
+	signed   atomic.Uint32                  // STAN of the last sign-on there that was approved; each has another
 	failed   atomic.Bool                    // the last sign-on at the payment host came to nothing
 	keeper   restoreKeeper
 	terminal string // merchant and terminal, with a slash
