@@ -32,8 +32,12 @@ func (st *step) load(c *Console) {
 	if s.Remote && len(s.OweVoids) > 0 { // somebody else's authorisation stands until its void is committed
 		st.do(ReleaseCard{Place: c.Place})
 		st.backToHold(c, "authority-wait")
-		st.timer(timerAgain, 500)
-		st.flush()
+		again := int64(500)
+		if len(st.Live.Waits) > 0 { // it was in vain already
+			again = 3_000
+		}
+		st.timer(timerAgain, again)
+		st.hurry()
 		return
 	}
 	c.Phase, c.Notice = Loading, ""

@@ -188,7 +188,11 @@ func (st *step) declined(c *Console, code string) {
 		st.last(c, NoNetwork, "network-down", c.Sale)
 		return
 	}
-	st.last(c, Declined, means.Reason, c.Sale)
+	reason := means.Reason
+	if means.Outcome != entry.NotDone { // another means of payment has codes of its own
+		reason = "bank-declined"
+	}
+	st.last(c, Declined, reason, c.Sale)
 }
 
 // hold asks for the card: the money is here.
