@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -97,6 +98,9 @@ func within(data []byte, needles []needle) []string {
 // paths below it are exempt, and through the names of the files.
 func search(root string, exempt []string, needles []needle) (found []string, files int, err error) {
 	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // a database at work puts files away
+		}
 		if err != nil {
 			return err
 		}
@@ -110,6 +114,9 @@ func search(root string, exempt []string, needles []needle) (found []string, fil
 			return nil
 		}
 		data, err := os.ReadFile(path)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
 		if err != nil {
 			return err
 		}

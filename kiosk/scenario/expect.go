@@ -42,7 +42,7 @@ func (r *runner) expect(ctx context.Context, l Line) error {
 	if !ok {
 		return fmt.Errorf("nothing of that name can be expected: %w", ErrSyntax)
 	}
-	ctx, cancel := context.WithTimeout(ctx, wait)
+	ctx, cancel := context.WithTimeout(ctx, r.slack(wait))
 	defer cancel()
 	var hard error
 	err := poll(ctx, func() error {

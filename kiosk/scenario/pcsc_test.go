@@ -48,7 +48,7 @@ func TestPCSC(t *testing.T) {
 }
 
 func pcscOptions() Options {
-	o := Options{Reader: "pcsc"}
+	o := Options{Reader: "pcsc", Slack: 6}
 	if testing.Verbose() {
 		o.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
 	}

@@ -31,6 +31,7 @@ type Options struct {
 	Log    *slog.Logger
 	Dir    string // where the world keeps its state; "": a directory of its own, removed afterwards
 	Keep   bool
+	Slack  int // how many times longer than the language says a line may wait, on a machine that has other work; 0: 1
 }
 
 // runner is one script under way.
@@ -196,10 +197,12 @@ func (r *runner) patience(l Line) time.Duration {
 	}
 	switch l.Words[0] {
 	case "power":
-		return 2 * momentWait // the journal is opened anew
+		return r.slack(2 * momentWait) // the journal is opened anew
 	}
-	return momentWait
+	return r.slack(momentWait)
 }
+
+func (r *runner) slack(d time.Duration) time.Duration { return d * time.Duration(max(r.opts.Slack, 1)) }
 
 // ensure opens the world and switches the kiosk on, once.
 func (r *runner) ensure(ctx context.Context) error { return r.ensureCut(ctx, "") }

@@ -21,7 +21,7 @@ func TestScenarios(t *testing.T) {
 	for _, f := range files {
 		t.Run(strings.TrimSuffix(filepath.Base(f), ".txt"), func(t *testing.T) {
 			t.Parallel() // each has a world of its own, and mostly waits
-			o := Options{Reader: "memory"}
+			o := Options{Reader: "memory", Slack: 6}
 			if testing.Verbose() {
 				o.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
 			}
