@@ -72,6 +72,7 @@ func (h *hosts) signOn(ctx context.Context, c topup.SignOn) {
 		case <-ctx.Done():
 		}
 	}
+	h.newest(c) // who has asked meanwhile has an answer too, and other keys would cost the messages under these
 	h.post(signedOn)
 	if h.links.signOn == nil {
 		h.links.signedOn.ring()

@@ -202,11 +202,34 @@ func TestSignOnsThatWaitAreOne(t *testing.T) {
 	}
 }
 
+// TestASignOnAnswersWhoAskedMeanwhile: what the kiosk signs on for at a start, and
+// once more when its link is there, draws keys once.
+func TestASignOnAnswersWhoAskedMeanwhile(t *testing.T) {
+	host := &noHost{}
+	client := clientOf(t, host)
+	answered := make(chan topup.Event, 9)
+	h := newHosts(&links{payments: client, loads: client}, func(ev topup.Event) { answered <- ev }, time.Now, slog.New(slog.DiscardHandler))
+	host.during = func() { h.do(topup.SignOn{STAN: 2}) }
+	h.do(topup.SignOn{STAN: 1})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); h.run(ctx, "sign-on") }()
+	if _, ok := (<-answered).(topup.SignedOn); !ok {
+		t.Error("not signed on")
+	}
+	cancel()
+	<-ended
+	if n, left := host.signed.Load(), len(h.queues["sign-on"]); n != 1 || left != 0 {
+		t.Errorf("%d sign-ons, %d to come", n, left)
+	}
+}
+
 // noHost refuses sign-ons.
 type noHost struct {
 	refuses  atomic.Int32
 	keys     []byte // that a sign-on brings
 	signed   atomic.Int32
+	during   func() // each sign-on
 	stan     atomic.Uint32 // of the last
 	probes   string        // code of the answers to those
 	confirms string        // and to what concerns a load
@@ -223,6 +246,9 @@ func (h *noHost) Handle(_ context.Context, r *switchlink.Request) (switchlink.Re
 	if r.Kind == switchlink.KindSignOn {
 		h.signed.Add(1)
 		h.stan.Store(r.STAN)
+		if h.during != nil {
+			h.during()
+		}
 	}
 	if r.Kind == switchlink.KindEligible {
 		h.probed.Add(1)
