@@ -210,15 +210,10 @@ func TestASignOnAnswersWhoAskedMeanwhile(t *testing.T) {
 	answered := make(chan topup.Event, 9)
 	h := newHosts(&links{payments: client, loads: client}, func(ev topup.Event) { answered <- ev }, time.Now, slog.New(slog.DiscardHandler))
 	host.during = func() { h.do(topup.SignOn{STAN: 2}) }
-	h.do(topup.SignOn{STAN: 1})
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan struct{})
-	go func() { defer close(ended); h.run(ctx, "sign-on") }()
+	h.perform(t.Context(), topup.SignOn{STAN: 1})
 	if _, ok := (<-answered).(topup.SignedOn); !ok {
 		t.Error("not signed on")
 	}
-	cancel()
-	<-ended
 	if n, left := host.signed.Load(), len(h.queues["sign-on"]); n != 1 || left != 0 {
 		t.Errorf("%d sign-ons, %d to come", n, left)
 	}
@@ -229,7 +224,7 @@ type noHost struct {
 	refuses  atomic.Int32
 	keys     []byte // that a sign-on brings
 	signed   atomic.Int32
-	during   func() // each sign-on
+	during   func()        // each sign-on
 	stan     atomic.Uint32 // of the last
 	probes   string        // code of the answers to those
 	confirms string        // and to what concerns a load
