@@ -28,7 +28,7 @@ var raced = []string{"-race", "-gcflags=modernc.org/...=-race=false", "-gcflags=
 func (t *tally) test(flags []string, pkgs ...string) {
 	// More at a time than there are cores: most tests wait most of the time, for
 	// timers, disks and card readers. go vet has seen everything already.
-	args := []string{"test", "-json", "-count=1", "-vet=off", "-timeout=12m", "-parallel=4"}
+	args := []string{"test", "-json", "-count=1", "-vet=off", "-timeout=12m", "-parallel=3"}
 	cmd := exec.Command("go", slices.Concat(args, flags, pkgs)...)
 	// A raced process waits a second at its end for races that come after it;
 	// hundreds of processes end in the tests.

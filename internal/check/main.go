@@ -27,7 +27,7 @@ func main() {
 	}{
 		{"format", format},
 		{"vet", func(t *tally) { t.command("go vet", "go", "vet", "./...") }},
-		{"unit", func(t *tally) { t.test(append(raced, "-p=4"), packages(false)...) }},
+		{"unit", func(t *tally) { t.test(append(raced, "-p=3"), packages(false)...) }},
 		{"whole", func(t *tally) { t.test([]string{"-p=3"}, packages(true)...) }},
 		{"fuzz", func(t *tally) { fuzz(t, *fuzzed) }},
 	}
