@@ -49,7 +49,7 @@ clean:
 
 # Every state of core, card, host and fault, to the bounds of the law's promise,
 # then every kind of card, the desk and the wider faults, and at last as many
-# states as fit beyond. An hour of one core, 2 GB.
+# states as fit beyond. Half an hour of one core, 8 GB.
 EXPLORE = nice -n 15 ./bin/kiosk explore
 explore: build
 	for v in 0 1 2 3 4 5 6 7; do $(EXPLORE) --cards 1 --sales 1 --faults 2 --variety $$v || exit 1; done
