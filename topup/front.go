@@ -341,14 +341,16 @@ func (st *step) stopped(e Stopped) {
 	st.touched = true
 	switch c.Phase {
 	case Choosing, CardBack, Probing, Paying, PINEntry:
-		st.stop(c)
+		st.stop(c, "stopped")
 	case Holding:
 		st.withdraw(c, "stopped", "stopped-money-back")
-	case Sending, Loading:
-		if c.Phase == Sending && st.Durable.Sales[c.Sale].Pay != PayStarted { // it still waits for a reversal
-			st.stop(c)
+	case Sending:
+		if st.Durable.Sales[c.Sale].Pay != PayStarted { // it still waits for a reversal
+			st.stop(c, "stopped")
 			return
 		}
+		c.Stop = true
+	case Loading:
 		c.Stop = true
 	case Writing, Resolving:
 	default:
@@ -357,10 +359,10 @@ func (st *step) stopped(e Stopped) {
 }
 
 // stop ends a sale for which no payment has been sent.
-func (st *step) stop(c *Console) {
+func (st *step) stop(c *Console, reason string) {
 	st.do(DropTender{Sale: c.Sale})
 	st.do(ReleaseCard{Place: Front})
-	st.last(c, Declined, "stopped", c.Sale)
+	st.last(c, Declined, reason, c.Sale)
 }
 
 // timeUp: nobody answered. What has been paid stays an offer until its own
@@ -368,9 +370,7 @@ func (st *step) stop(c *Console) {
 func (st *step) timeUp(c *Console) {
 	switch c.Phase {
 	case Choosing, CardBack, Paying:
-		st.do(DropTender{Sale: c.Sale})
-		st.do(ReleaseCard{Place: Front})
-		st.last(c, Declined, "timeout", c.Sale)
+		st.stop(c, "timeout")
 	}
 }
 

@@ -27,9 +27,7 @@ func (st *step) settleAsked(e SettleAsked) {
 	c := &st.Live.Front
 	switch c.Phase { // refused in time: before the passenger types a PIN for nothing
 	case CardBack, Probing, Paying, PINEntry:
-		st.do(DropTender{Sale: c.Sale})
-		st.do(ReleaseCard{Place: Front})
-		st.last(c, Declined, reasonClosing, c.Sale)
+		st.stop(c, reasonClosing)
 	}
 	st.touched = true
 }
