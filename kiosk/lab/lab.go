@@ -77,6 +77,7 @@ type Lab struct {
 	deskReader        string
 	deskPort          int
 	fleetPassword     string
+	ports             [2]*port // kept for the host: the switch link's and the fleet link's
 	listen            listening
 
 	mu      sync.Mutex
@@ -123,7 +124,7 @@ func Open(ctx context.Context, o Options) (*Lab, error) {
 	l := &Lab{
 		opts: o, log: o.Log, toSwitch: newCable("switch", o.Overheard), toFleet: newCable("fleet", o.Overheard),
 		purses: map[string]*purseCard{}, banks: map[string]*bankCard{}, stopPCSCD: func() {}, used: map[string]bool{},
-		listen: listening{"127.0.0.1:0", "127.0.0.1:0"}, fields: fields{},
+		fields: fields{},
 	}
 	l.faces = newFaces(l)
 	if err := l.open(ctx); err != nil {
@@ -139,6 +140,9 @@ func (l *Lab) open(ctx context.Context) error {
 		}
 	}
 	if err := l.secrets(); err != nil {
+		return err
+	}
+	if err := l.keepPorts(); err != nil {
 		return err
 	}
 	if err := l.StartHost(ctx); err != nil {
@@ -218,8 +222,20 @@ func (l *Lab) keys() host.Keys {
 	return k
 }
 
-// StartHost opens the host's database and listens, on the ports of the first
-// start.
+// keepPorts finds where the host shall listen, at every start of it.
+func (l *Lab) keepPorts() (err error) {
+	for i, at := range []*string{&l.listen.swtch, &l.listen.fleet} {
+		if l.ports[i], err = keepPort(); err != nil {
+			return err
+		}
+		if *at, err = l.ports[i].addr(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// StartHost opens the host's database and listens, on the same ports each time.
 func (l *Lab) StartHost(ctx context.Context) error {
 	h, err := host.Open(ctx, host.Config{Dir: l.path("host"), Keys: l.keys(), Listen: l.listen.swtch, Logger: l.log, Gate: l.Faults.Gate,
 		Clock: l.hostNow, Shared: l.opts.Shared, RequireICC: true, NoCVM: l.opts.NoCVM, MAC: mac.UnionPayECB})
@@ -238,7 +254,6 @@ func (l *Lab) StartHost(ctx context.Context) error {
 	}
 	l.mu.Lock()
 	l.host, l.side = h, side
-	l.listen = listening{h.SwitchAddr(), side.Addr()}
 	l.mu.Unlock()
 	return nil
 }
@@ -384,6 +399,11 @@ func (l *Lab) Close() error {
 	}
 	if l.printer != nil {
 		errs = append(errs, l.printer.Close())
+	}
+	for _, p := range l.ports {
+		if p != nil {
+			p.free()
+		}
 	}
 	l.stopPCSCD()
 	return errors.Join(errs...)

@@ -71,10 +71,7 @@ func letter(from io.Reader) ([]byte, error) {
 }
 
 func (l *Lab) dialSwitch(ctx context.Context) (net.Conn, error) {
-	l.mu.Lock()
-	addr := l.listen.swtch
-	l.mu.Unlock()
-	conn, err := l.toSwitch.dial(ctx, "tcp", addr)
+	conn, err := l.toSwitch.dial(ctx, "tcp", l.listen.swtch)
 	if err != nil || l.opts.Postman == nil {
 		return conn, err
 	}
