@@ -39,8 +39,10 @@ type (
 	SignOnFailed struct{}
 	// SignOnAsked: a host wants a new sign-on, for new working keys.
 	SignOnAsked struct{}
-	// LinkChanged: the switch link is up when a request was just answered.
-	LinkChanged struct{ Up bool }
+	// LinkChanged: a switch link is up when a request was just answered. Up:
+	// that of the payment host and that of the load authority, which may be one.
+	// Pay: the payment host's, whatever the authority's is.
+	LinkChanged struct{ Up, Pay bool }
 	// DeviceChanged: a reader or peripheral came or went. Names: transit,
 	// bank, desk, pinpad.
 	DeviceChanged struct {

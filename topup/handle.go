@@ -169,24 +169,28 @@ func (st *step) askAgain() {
 }
 
 func (st *step) linkChanged(e LinkChanged) {
-	st.touched = st.Live.HostUp != e.Up
-	st.Live.HostUp = e.Up
-	if !e.Up {
-		if c := &st.Live.Front; c.Phase == CardBack || c.Phase == Paying { // before a PIN is typed for nothing
-			st.noPayment(c, "network-down")
-		}
+	l, pay := &st.Live, e.Up || e.Pay
+	back := e.Up && !l.HostUp || pay && !l.PayUp
+	st.touched = back || l.HostUp != e.Up || l.PayUp != pay
+	l.HostUp, l.PayUp = e.Up, pay
+	if c := &l.Front; !e.Up && (c.Phase == CardBack || c.Phase == Paying) { // before a PIN is typed for nothing
+		st.noPayment(c, "network-down")
+	}
+	if !pay {
 		return
 	}
-	if st.touched { // it is back
-		clear(st.Live.Waits)
+	if back {
+		clear(l.Waits)
 	}
-	if !st.Live.SignedOn {
+	if !l.SignedOn {
 		st.do(SignOn{STAN: st.stan()})
 		return
 	}
 	st.collectLate()
 	st.flush()
-	st.askAgain()
+	if e.Up {
+		st.askAgain()
+	}
 }
 
 func (st *step) deviceChanged(e DeviceChanged) {

@@ -59,7 +59,7 @@ func (st *step) settlement() {
 		return
 	}
 	for _, b := range list {
-		if b.Phase == BatchClosing && st.emptied(b.Number) && st.Live.HostUp && st.Live.SignedOn {
+		if b.Phase == BatchClosing && st.emptied(b.Number) && st.Live.PayUp && st.Live.SignedOn {
 			st.record(entry.SettlementStarted{Batch: b.Number, STAN: st.stan(), Totals: b.Totals})
 			st.Live.Settling = Settlement{Batch: b.Number}
 			st.sendSettlement(st.Durable.Batches[b.Number])
@@ -106,7 +106,7 @@ func (st *step) sendSettlement(b Batch) {
 	if l.Batch != b.Number { // after a restart: it may have been sent before
 		*l = Settlement{Batch: b.Number, Tries: 1}
 	}
-	if _, waits := st.Live.Timers[timerSettle]; waits || l.Flying || !st.Live.HostUp || !st.Live.SignedOn {
+	if _, waits := st.Live.Timers[timerSettle]; waits || l.Flying || !st.Live.PayUp || !st.Live.SignedOn {
 		return
 	}
 	l.Flying = true

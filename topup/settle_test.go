@@ -227,6 +227,39 @@ func (s *stepper) fire(name string) {
 	s.step(topup.TimerFired{Name: name, Gen: s.state.Live.Timers[name]})
 }
 
+// TestASettlementWantsThePaymentHostAlone: with the load authority's link down
+// nobody pays, what is owed to the bank goes out, and the batch settles, also
+// when the host has opened the next one already.
+func TestASettlementWantsThePaymentHostAlone(t *testing.T) {
+	s := newStepper(t, replayed(t, paid))
+	s.state.Live.Front = topup.Console{Place: topup.Front}
+	s.step(topup.LinkChanged{Pay: true})
+	if why := s.state.NoPayment(); why != "network-down" {
+		t.Errorf("a payment could begin: %q", why)
+	}
+	open := s.state.Durable.Batch
+	s.step(topup.SettleAsked{Who: "schedule"})
+	reversal, ok := asked[topup.Send](s)
+	if !ok || reversal.Duty.Kind != topup.Reversal {
+		t.Fatalf("%+v", s.commands)
+	}
+	s.step(topup.SignedOn{Batch: open + 1})
+	s.step(topup.Sent{Duty: reversal.Duty, Answered: true, Code: "00"})
+	if settle, ok := asked[topup.Settle](s); !ok || settle.Batch != open {
+		t.Fatalf("%+v", s.commands)
+	}
+	s.step(topup.LinkChanged{})
+	s.step(topup.Settled{Batch: open})
+	s.step(topup.LinkChanged{Pay: true})
+	if settle, ok := asked[topup.Settle](s); ok { // its time has not come
+		t.Errorf("%+v", settle)
+	}
+	s.fire("settle")
+	if _, ok := asked[topup.Settle](s); !ok {
+		t.Errorf("%+v", s.commands)
+	}
+}
+
 // TestSettlement walks a batch to its end: the open offer goes back first, the
 // totals come after the reversal, silence repeats them, a difference is
 // uploaded, and the next batch begins.

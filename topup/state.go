@@ -49,7 +49,7 @@ func clone[K comparable, V any](m map[K]V) map[K]V {
 type Live struct {
 	Rev      uint64            `cbor:"1,keyasint"` // of what is shown
 	STAN     uint32            `cbor:"2,keyasint"` // last count taken
-	HostUp   bool              `cbor:"3,keyasint"`
+	HostUp   bool              `cbor:"3,keyasint"` // payment host and load authority
 	SignedOn bool              `cbor:"4,keyasint"` // in this run
 	Devices  map[string]string `cbor:"5,keyasint"` // name → why it is missing; "" is well
 	Front    Console           `cbor:"6,keyasint"`
@@ -65,6 +65,7 @@ type Live struct {
 	OutOfService bool       `cbor:"12,keyasint"` // the host takes no payments from this terminal, until a sign-on succeeds
 
 	Waits map[Duty]bool `cbor:"13,keyasint"` // sent in vain, and not yet to be sent again
+	PayUp bool          `cbor:"14,keyasint"` // the payment host alone
 }
 
 // Remote is a rewrite that the host owns and any kiosk may finish.

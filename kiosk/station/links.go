@@ -31,10 +31,6 @@ type links struct {
 
 	mu sync.Mutex
 	up map[string]bool
-
-	telling sync.Mutex
-	told    bool          // what the sale was told last
-	look    chan struct{} // poked when what it is told may be another thing now
 }
 
 // The links by name.
@@ -50,7 +46,7 @@ type dialer func(context.Context) (net.Conn, error)
 
 // openLinks begins to dial.
 func (s *Station) openLinks() error {
-	s.links = &links{up: map[string]bool{}, look: make(chan struct{}, 1)}
+	s.links = &links{up: map[string]bool{}}
 	s.links.asked.act = func() { s.post(topup.SignOnAsked{}) }
 	pay := s.cfg.Payments()
 	loads, own := s.cfg.Loads()
@@ -110,62 +106,18 @@ func (s *Station) openLink(name, table string, l config.Link, dial dialer) (*swi
 
 // linkIs takes the news of a link.
 func (s *Station) linkIs(name string, up bool) {
-	s.links.mu.Lock()
-	s.links.up[name] = up
-	s.links.mu.Unlock()
 	s.log.Info("link", "to", name, "up", up)
 	if up && name == loadLink {
 		s.links.signOn.poke()
 	}
-	s.tellLinks(true)
+	s.links.mu.Lock()
+	defer s.links.mu.Unlock() // the news of two links are told in order
+	s.links.up[name] = up
+	s.post(topup.LinkChanged{Up: s.links.all(), Pay: s.links.up[paymentLink]})
 }
 
-// tellLinks tells the sale about the links as one: it is up if all of them are. While
-// the open batch takes no payment the payment host alone counts: nothing can be sold,
-// and what is awaited is a settlement, which needs no load authority.
-func (s *Station) tellLinks(news bool) {
-	s.links.telling.Lock()
-	defer s.links.telling.Unlock()
-	state, _ := s.engine.State()
-	up := s.links.all() || s.links.is(paymentLink) && state.Durable.Batch != 0 && !state.Durable.Sells()
-	if !news && up == s.links.told {
-		return
-	}
-	s.links.told = up
-	s.post(topup.LinkChanged{Up: up})
-}
-
-// watchLinks tells the sale again when a batch begins to close or another is open.
-func (s *Station) watchLinks(ctx context.Context) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-s.links.look:
-			s.tellLinks(false)
-		}
-	}
-}
-
-// lookAtLinks has that done by its owner.
-func (s *Station) lookAtLinks() {
-	select {
-	case s.links.look <- struct{}{}:
-	default:
-	}
-}
-
-// is says whether one link is up.
-func (l *links) is(name string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.up[name]
-}
-
-// all says whether every link is up.
+// all says whether every link is up; the caller holds the lock.
 func (l *links) all() bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
 	for _, up := range l.up {
 		if !up {
 			return false

@@ -186,7 +186,6 @@ func (s *Station) Run(ctx context.Context) error {
 	}
 	if s.links.signOn != nil {
 		owner(func() { s.links.signOn.run(ctx) })
-		owner(func() { s.watchLinks(ctx) })
 	}
 	if s.fleet != nil {
 		owner(func() {
@@ -200,7 +199,7 @@ func (s *Station) Run(ctx context.Context) error {
 			s.log.Warn("no snapshots of the journal", "err", err)
 		}
 	})
-	s.engine.Watch(func() { s.lookAtSlips(); s.lookAtLinks(); s.faces.tell() })
+	s.engine.Watch(func() { s.lookAtSlips(); s.faces.tell() })
 	s.post(topup.Started{Version: s.parts.Version})
 	err := s.engine.Run(ctx, s)
 	s.mu.Lock()

@@ -330,7 +330,7 @@ func (c *canon) live() {
 	l := &c.w.loop.State.Live
 	c.bool(l.Settling.Flying, l.Settling.Upload, l.OutOfService)
 	c.in(l.Settling.Batch)
-	c.bool(l.HostUp, l.SignedOn, l.Devices["journal"] == "", l.Devices["pinpad"] == "")
+	c.bool(l.HostUp, l.PayUp, l.SignedOn, l.Devices["journal"] == "", l.Devices["pinpad"] == "")
 	for _, r := range l.Remote {
 		c.other(r)
 	}

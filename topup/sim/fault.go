@@ -61,6 +61,7 @@ const (
 	fCardNever   // the card never comes back
 	fRestored    // a backup takes the place of the journal
 	fLogShort    // of the log only the newest record can be read, while the card lies there
+	fAuthCut     // the link to the authority alone is down, and the kiosk knows it
 	faultCount
 )
 
@@ -69,7 +70,7 @@ var faultNames = [...]string{"none", "card-gone", "card-answer-lost", "torn-befo
 	"wrong-pin", "partial", "host-denies", "append-lost", "append-kept", "crash", "network-down", "batch-closed", "load-elsewhere",
 	"ride", "log-lost", "card-dies", "tender-fails", "bad-mac", "bank-card-refuses", "new-keys", "relay", "stale-initialise", "initialised-anew", "host-unsure", "host-restart",
 	"payment-down", "authority-down", "disk-low", "disk-full", "host-clock", "kiosk-clock", "card-at-limit", "card-never-back",
-	"journal-restored", "log-short"}
+	"journal-restored", "log-short", "authority-cut"}
 
 func (f Fault) String() string { return faultNames[f] }
 
@@ -204,6 +205,9 @@ func (w *World) wideFaults(fs []Fault) []Fault {
 	}
 	if !w.ill[illAuthority] {
 		fs = append(fs, fAuthDown)
+		if w.up {
+			fs = append(fs, fAuthCut)
+		}
 	}
 	if !w.ill[illSpace] {
 		fs = append(fs, fDiskLow, fDiskFull)
@@ -261,6 +265,9 @@ func (w *World) worldFault(f Fault) {
 		w.ill[illPay] = true
 	case fAuthDown:
 		w.ill[illAuthority] = true
+	case fAuthCut:
+		w.ill[illAuthority] = true
+		w.feed(topup.LinkChanged{Pay: true})
 	case fDiskLow, fDiskFull:
 		w.ill[illSpace], w.full = true, f == fDiskFull
 		w.feed(topup.DeviceChanged{Name: "journal", Why: "disk-low"})

@@ -20,6 +20,9 @@ var illNames = [illCount]string{"the payment host", "the authority", "the disk",
 // heal ends one of them.
 func (w *World) heal(i int) {
 	w.ill[i] = false
+	if l := w.loop.State.Live; i == illAuthority && w.up && l.PayUp && !l.HostUp { // the kiosk knew
+		w.feed(topup.LinkChanged{Up: true})
+	}
 	if i != illSpace {
 		return
 	}

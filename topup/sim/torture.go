@@ -143,7 +143,7 @@ var weights = [...]int{opPresent: 30, opRemove: 4, opChoose: 60, opStop: 4, opTi
 
 // worldWeights say how often each of those strikes that need no command.
 var worldWeights = [faultCount]int{fCrash: 24, fNetworkDown: 8, fBatchClosed: 4, fLoadElsewhere: 24, fRide: 24, fLogLost: 16, fCardDies: 4,
-	fHostRestart: 4, fPayDown: 4, fAuthDown: 4, fDiskLow: 3, fDiskFull: 4, fHostClock: 8, fKioskClock: 3, fCardFull: 8, fCardNever: 1, fRestored: 24, fLogShort: 16}
+	fHostRestart: 4, fPayDown: 4, fAuthDown: 4, fDiskLow: 3, fDiskFull: 4, fHostClock: 8, fKioskClock: 3, fCardFull: 8, fCardNever: 1, fRestored: 24, fLogShort: 16, fAuthCut: 4}
 
 // pick takes an action that goes well, or one with a fault: more often where it
 // hurts, at a write.
