@@ -47,6 +47,8 @@ type fleetView struct {
 	Owed      int
 	Rewrites  int
 	Cases     []FleetCase
+	Alarms    alarmList
+	NewAlarms int
 	Batches   []FleetBatch
 	Asked     string // the kiosk that was asked for
 }
@@ -59,6 +61,7 @@ func (p *fleetPage) view(asked string) fleetView {
 	}
 	v := fleetView{Total: len(s.Kiosks), Asked: asked, Cases: s.Cases[:min(len(s.Cases), rowsShown)]}
 	v.Batches = s.Batches[:min(len(s.Batches), batchRows)]
+	v.Alarms, v.NewAlarms = listAlarms(s.Alarms), s.NewAlarms
 	for _, k := range s.Kiosks {
 		f := judge(k, now)
 		if k.LinkUp {
@@ -107,7 +110,7 @@ func judge(k Kiosk, now time.Time) fleetKiosk {
 	mark(f.Bad > 0, "devices")
 	mark(!k.ChainOK, "journal")
 	mark(k.Recovering, "recovering")
-	mark(k.Risk != nil && k.Risk.Alarms > 0, "alarms")
+	mark(k.NewAlarms > 0, "alarms")
 	if kept := k.Kept; kept != nil {
 		mark(kept.VerifyFailed || kept.BackupFailed || kept.TidyFailed || kept.RestoredStart, "kept")
 		mark(!kept.Backup.IsZero() && now.Sub(kept.Backup) > backupOld, "backup") // none yet is no fault: a kiosk begins so
@@ -119,7 +122,7 @@ func judge(k Kiosk, now time.Time) fleetKiosk {
 func (p *fleetPage) Frame(view string) hub.Frame {
 	code, asked := splitView(view)
 	v := p.view(asked)
-	ids := []string{"fleet-sum", "fleet-cases", "fleet", "fleet-batches"}
+	ids := []string{"fleet-sum", "fleet-cases", "fleet-alarms", "fleet", "fleet-batches", "fleet-seen"}
 	if asked != "" {
 		ids = []string{"kiosk"}
 	}
@@ -132,21 +135,21 @@ func (p *fleetPage) Frame(view string) hub.Frame {
 
 func (p *fleetPage) Subscribe(changed func()) (cancel func()) { return p.src.Subscribe(changed) }
 
-// Input takes what an operator decides about a case, if the page offers it.
+// Input takes what an operator decides about a case or has seen of the alarms,
+// if the page offers it.
 func (p *fleetPage) Input(view, who string, in wire.Input) (string, error) {
-	code, _ := splitView(view)
+	code, asked := splitView(view)
 	c := p.theme.words[code]
-	for _, k := range p.src.State().Cases {
-		if k.Sale != in.Sale || !mayDecide(k, in.Do) {
-			continue
-		}
-		err := p.src.Do(FleetAction{Sale: in.Sale, Name: in.Do, Who: who})
-		if say, err := told(c, err); err == nil || errors.Is(err, hub.ErrStale) || hasWords(c, err) {
-			return say, err
-		}
-		return c.T("told.not-now"), err // the log has the reason
+	a, ok := p.view(asked).offered(in)
+	if !ok {
+		return c.T("told.not-allowed"), fmt.Errorf("%s by %s: %w", in.Do, who, errNotOffered)
 	}
-	return c.T("told.not-allowed"), fmt.Errorf("%s by %s: %w", in.Do, who, errNotOffered)
+	a.Who = who
+	err := p.src.Do(a)
+	if say, err := told(c, err); err == nil || errors.Is(err, hub.ErrStale) || hasWords(c, err) {
+		return say, err
+	}
+	return c.T("told.not-now"), err // the log has the reason
 }
 
 // mayDecide says whether a button is offered: no money goes back while a write

@@ -10,16 +10,35 @@ import (
 type Fleet interface {
 	State() FleetState
 	Subscribe(changed func()) (cancel func())
-	// Do takes what an operator pressed about a case. A refusal with words is a
-	// *Told; a case that has changed meanwhile is ErrStale.
+	// Do takes what an operator pressed about a case or an alarm, and returns when
+	// it is durable. A refusal with words is a *Told; what has changed meanwhile
+	// is ErrStale.
 	Do(FleetAction) error
 }
 
 // FleetAction is what an operator pressed. The page fills Who from the login.
 type FleetAction struct {
-	Sale string
-	Name string
-	Who  string
+	Sale     string // of a case
+	Name     string
+	Who      string
+	From, To int64 // FleetAcknowledge: the new alarms with these numbers, both included
+}
+
+// FleetAcknowledge says that a person has seen alarms. Nothing else comes of it.
+const FleetAcknowledge = "acknowledge"
+
+// FleetAlarm is an event that people shall look at.
+type FleetAlarm struct {
+	ID         int64
+	Kiosk      string
+	Kind       string // keys [fleet.alarm.KEY]: risk, long, conflict, batch, journal
+	Detail     string // the rule, the batch's number, or what is wrong with the journal
+	Claim      string // "" without a sale
+	CardNumber string
+	Amount     money.Fen
+	At         time.Time
+	By         string // who has acknowledged it, "" if nobody
+	Seen       time.Time
 }
 
 // What two operators may decide about a case, one after the other, each with a
@@ -73,6 +92,9 @@ type RiskStruck struct {
 type FleetState struct {
 	Kiosks []Kiosk
 	Cases  []FleetCase // oldest first
+	// Alarms are the newest of all kiosks: new ones first, then acknowledged ones.
+	Alarms    []FleetAlarm
+	NewAlarms int // those that nobody has acknowledged, listed or not
 	// Batches of all terminals at the payment host, newest first.
 	Batches []FleetBatch
 	Now     time.Time // the host's clock; the zero time means time.Now
@@ -126,6 +148,8 @@ type Kiosk struct {
 	ChainNote    string      // what is wrong with the chain, and since which entry
 	Screen       ScreenName
 	Devices      []DeviceState
+	Alarms       []FleetAlarm // its newest: new ones first, then acknowledged ones
+	NewAlarms    int
 	Rewrites     []Rewrite     // open ones, oldest first
 	Recent       []JournalLine // newest first
 }

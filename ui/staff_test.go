@@ -204,3 +204,54 @@ func TestOperatorSeesCasesAndKeeping(t *testing.T) {
 		t.Errorf("%+v", a)
 	}
 }
+
+// An alarm is new until somebody has seen it, and stays readable; only what the page
+// lists can be acknowledged, one by one or all of them.
+func TestOperatorAcknowledgesAlarms(t *testing.T) {
+	h := newHouse(t, "")
+	c := h.signedIn(t, "operator")
+	_, body := h.get(t, c, "/operator?lang=en")
+	for _, want := range []string{"New alarms: 3", "Acknowledge all 3 shown", `data-value="38-41"`, "No money moves by it", "Risk rule cross-border-seen", "Batch 9 was settled with differences",
+		"Money has been sent back in vain for long", "The bank contradicts", "The journal cannot be trusted", "seen by mei", "seen by lin", `id="acknowledge-40"`} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the operator's page does not say %q", want)
+		}
+	}
+	if strings.Contains(body, `id="acknowledge-39"`) || strings.Index(body, "seen by mei") < strings.Index(body, `id="kiosk-K-0017"`) {
+		t.Error("what was acknowledged is shown as new")
+	}
+	_, body = h.get(t, c, "/operator?kiosk=K-0018&lang=en")
+	if !strings.Contains(body, `id="acknowledge-38"`) || !strings.Contains(body, "seen by lin") || strings.Contains(body, "acknowledge-41") || strings.Contains(body, "acknowledge-all") {
+		t.Error("the kiosk's page has not its own alarms")
+	}
+	ws, one := open(t, h, c.Jar, "/operator/ws?lang=en"), open(t, h, c.Jar, "/operator/ws?lang=en&kiosk=K-0018")
+	next(t, ws)
+	next(t, one)
+	for _, value := range []string{"", "35", "41-38", "38-42", "0-41", "x", "38-", "9223372036854775808"} {
+		press(t, ws, wire.Input{Do: "acknowledge", Value: value})
+		if m := next(t, ws); m.Kind != "told" {
+			t.Fatalf("%q: %+v", value, m)
+		}
+	}
+	press(t, one, wire.Input{Do: "acknowledge", Value: "38-40"}) // another kiosk's may lie between
+	if m := next(t, one); m.Kind != "told" {
+		t.Fatalf("%+v", m)
+	}
+	press(t, one, wire.Input{Do: "acknowledge", Value: "40"})
+	eventually(t, "one arrives", func() bool { return len(h.fleet.Actions()) == 1 })
+	press(t, ws, wire.Input{Do: "acknowledge", Value: "38-41"})
+	eventually(t, "all arrive", func() bool { return len(h.fleet.Actions()) == 2 })
+	want := []ui.FleetAction{{Name: "acknowledge", Who: "operator", From: 40, To: 40}, {Name: "acknowledge", Who: "operator", From: 38, To: 41}}
+	if got := h.fleet.Actions(); got[0] != want[0] || got[1] != want[1] {
+		t.Errorf("%+v", got)
+	}
+	s := sample.FleetState()
+	s.Alarms, s.NewAlarms = s.Alarms[3:], 0
+	for i := range s.Kiosks {
+		s.Kiosks[i].NewAlarms = 0
+	}
+	h.fleet.Set(s)
+	if m := next(t, ws); strings.Contains(text(m), "New alarms") || !strings.Contains(text(m), "seen by mei") {
+		t.Error("still new")
+	}
+}

@@ -114,11 +114,20 @@ func FleetState() ui.FleetState {
 			Settled: now.Add(-3 * time.Hour), Differs: []ui.BatchDifference{{Claim: "4Q7Z-K1M2", STAN: 118, Host: 5000}, {Claim: "9B3X-W5V8", STAN: 119, Host: -2000}}},
 		{Terminal: "00000017", Number: 41, State: "balanced", Kiosk: ui.BatchTotals{Debit: 510000, Debits: 103}, Host: ui.BatchTotals{Debit: 510000, Debits: 103}, Settled: now.Add(-11 * time.Hour)},
 	}
-	return ui.FleetState{Now: now, Cases: cases, Batches: batches, Kiosks: []ui.Kiosk{
+	alarms := []ui.FleetAlarm{
+		{ID: 41, Kiosk: "K-0030", Kind: "journal", Detail: "entry 78 does not follow from entry 77", At: now.Add(-4 * time.Minute)},
+		{ID: 40, Kiosk: "K-0018", Kind: "risk", Detail: "cross-border-seen", Claim: "3C3C-3C3C", CardNumber: "310517*********8012", Amount: 20000, At: now.Add(-12 * time.Minute)},
+		{ID: 38, Kiosk: "K-0018", Kind: "long", Claim: "4Q7Z-K1M2", CardNumber: "310517*********7984", Amount: 5000, At: now.Add(-31 * time.Minute)},
+		{ID: 39, Kiosk: "K-0018", Kind: "risk", Detail: "large-sum", Claim: "2B2B-2B2B", CardNumber: "310517*********7992", Amount: 100000, At: now.Add(-26 * time.Minute), By: "mei", Seen: now.Add(-20 * time.Minute)},
+		{ID: 37, Kiosk: "K-0018", Kind: "batch", Detail: "9", At: now.Add(-3 * time.Hour), By: "lin", Seen: now.Add(-2 * time.Hour)},
+		{ID: 36, Kiosk: "K-0018", Kind: "conflict", Claim: "9B3X-W5V8", CardNumber: "310517*********7992", Amount: 2000, At: now.Add(-50 * time.Hour), By: "lin", Seen: now.Add(-49 * time.Hour)},
+	}
+	return ui.FleetState{Now: now, Cases: cases, Alarms: alarms, NewAlarms: 3, Batches: batches, Kiosks: []ui.Kiosk{
 		{ID: "K-0017", Place: "Xujiahui, hall 2", Version: "0.2.0", LinkUp: true, LastSeen: now.Add(-3 * time.Second), LastSync: now.Add(-8 * time.Second),
 			JournalSeq: 12873, ChainOK: true, Kept: kept(26 * time.Minute), Epoch: "5f0c9ab1e2d34c5f", Devices: good, Screen: ui.ScreenIdle, Recent: journal},
 		{ID: "K-0018", Place: "Xujiahui, hall 3", Version: "0.2.0", LinkUp: true, LastSeen: now.Add(-5 * time.Second), LastSync: now.Add(-8 * time.Second),
 			Owed: 1, OldestOwed: now.Add(-40 * time.Minute), LongBack: 1, OpenRewrites: 1, Unresolved: 1, JournalSeq: 9911, ChainOK: true, Kept: restored, Recovering: true, Epoch: "00aa9ab1e2d34c5f",
+			Alarms: alarms[1:], NewAlarms: 2,
 			Risk:    &ui.RiskStruck{Alarms: 2, Cashier: 1, Rule: "cross-border-seen", Outcome: "alarm", At: now.Add(-12 * time.Minute)},
 			Devices: bad, Screen: ui.ScreenOffline, Recent: journal,
 			Rewrites: []ui.Rewrite{{Sale: "4Q7ZK1M2N8P3R5T6", Claim: "4Q7Z-K1M2", CardNumber: "3105170010170907984", Amount: 5000,
@@ -126,6 +135,6 @@ func FleetState() ui.FleetState {
 		{ID: "K-0021", Place: "People's Square", Version: "0.1.9", LastSeen: now.Add(-26 * time.Hour), LastSync: now.Add(-27 * time.Hour),
 			Owed: 2, Unshipped: 14, JournalSeq: 40210, ChainOK: true, Devices: good},
 		{ID: "K-0030", Place: "Pudong Airport", Version: "0.2.0", LinkUp: true, LastSeen: now.Add(-1 * time.Second), LastSync: now.Add(-1 * time.Second),
-			JournalSeq: 77, ChainOK: false, ChainNote: "entry 78 does not follow from entry 77", Devices: good},
+			Alarms: alarms[:1], NewAlarms: 1, JournalSeq: 77, ChainOK: false, ChainNote: "entry 78 does not follow from entry 77", Devices: good},
 	}}
 }

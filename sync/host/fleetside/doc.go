@@ -6,8 +6,9 @@
 // stored once, in order, unchanged, and only if each follows from the one
 // before by its hash; and that it never replaces an entry by another: a kiosk
 // whose journal differs from what is stored is marked as in conflict and its
-// batch refused. It writes nothing but what came from kiosks, and it decides
-// nothing about money: the fold in fold.go is for people to look at.
+// batch refused. It writes nothing but what came from kiosks and who has
+// acknowledged an alarm, and it decides nothing about money: the fold in fold.go
+// and the alarms are for people to look at.
 //
 // A batch is one database transaction, so kill -9 at any instant leaves whole
 // batches. That holds across a power cut only if the one who opened the

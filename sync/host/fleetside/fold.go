@@ -5,9 +5,9 @@ import (
 	"buka/internal/money"
 )
 
-// foldVersion changes with the meaning of fold: a host of another version
+// foldVersion changes with the meaning of fold and of an alarm: a host of another version
 // makes fleet_sale anew from the entries when it starts.
-const foldVersion = 2
+const foldVersion = 3
 
 // Stage is where a sale stands by its journal, in the words of the operator's
 // page. It is for people; the core of the kiosk decides from its own state.

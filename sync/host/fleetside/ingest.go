@@ -264,6 +264,9 @@ func add(ctx context.Context, tx *sql.Tx, at head, b fleetmsg.Batch, fresh []fle
 		if _, err := insert.ExecContext(ctx, at.id, o.Entry.Seq, o.Hash[:], string(o.Entry.Kind), string(sale), o.Entry.AtMS, o.Stored); err != nil {
 			return at, err
 		}
+		if err := raise(ctx, tx, at.id, o.Entry, o.Hash[:]); err != nil {
+			return at, err
+		}
 		at.seq, at.hash = o.Entry.Seq, o.Hash
 	}
 	if err := sales.save(ctx); err != nil {
@@ -288,8 +291,16 @@ func warnOldEpoch(ctx context.Context, tx *sql.Tx, id int64, b fleetmsg.Batch) e
 }
 
 func setConflict(ctx context.Context, tx *sql.Tx, kiosk, what string) error {
-	_, err := tx.ExecContext(ctx, `UPDATE fleet_kiosk SET conflict = ?, conflict_since_ms = ? WHERE kiosk = ? AND conflict = ''`,
-		what, time.Now().UnixMilli(), kiosk)
+	now := time.Now().UnixMilli()
+	res, err := tx.ExecContext(ctx, `UPDATE fleet_kiosk SET conflict = ?, conflict_since_ms = ? WHERE kiosk = ? AND conflict = ''`,
+		what, now, kiosk)
+	if err != nil {
+		return err
+	}
+	if n, err := res.RowsAffected(); err != nil || n == 0 { // marked already: one alarm
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO fleet_alarm (kiosk, kind, detail, at_ms) VALUES (?, ?, ?, ?)`, kiosk, string(AlarmJournal), fleetmsg.Clip(what), now)
 	return err
 }
 

@@ -113,7 +113,8 @@ func (s *Side) refoldOld(ctx context.Context) error {
 	return nil
 }
 
-// refold makes fleet_sale of one epoch from its entries, in one transaction.
+// refold makes fleet_sale of one epoch from its entries, in one transaction, and
+// raises the alarms that are not there.
 func (s *Side) refold(ctx context.Context, id int64) error {
 	return s.write(ctx, func(tx *sql.Tx) error {
 		if _, err := tx.ExecContext(ctx, `DELETE FROM fleet_sale WHERE epoch_id = ?`, id); err != nil {
@@ -140,6 +141,9 @@ func refoldEntries(ctx context.Context, tx *sql.Tx, id int64) error {
 				return fmt.Errorf("entry %d: %w", row.seq, err)
 			}
 			if _, err := sales.take(ctx, e); err != nil {
+				return err
+			}
+			if err := raise(ctx, tx, id, e, row.hash); err != nil {
 				return err
 			}
 			after = row.seq

@@ -71,9 +71,17 @@ func (v *View) ledger() Ledger {
 // states of the host's ledger by what people decide.
 var states = map[string]string{ui.FleetReturn: "returned", ui.FleetDecide: "decided"}
 
-// Do takes the first person's proposal, or another's agreement to it. Who
-// proposes something else begins anew.
+// Do takes what somebody has seen, or wants done about a case.
 func (v *View) Do(a ui.FleetAction) error {
+	if a.Name == ui.FleetAcknowledge {
+		return v.acknowledge(a)
+	}
+	return v.settle(a)
+}
+
+// settle takes the first person's proposal, or another's agreement to it. Who
+// proposes something else begins anew.
+func (v *View) settle(a ui.FleetAction) error {
 	ledger, state, sale := v.ledger(), states[a.Name], entry.SaleID(a.Sale)
 	if ledger == nil || state == "" || a.Who == "" {
 		return fmt.Errorf("%q by %q: %w", a.Name, a.Who, errors.ErrUnsupported)

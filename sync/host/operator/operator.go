@@ -1,6 +1,6 @@
 // Package operator shows the fleet half of the host as the operator's page
-// wants it. It reads; the one thing that it changes is what two people decide
-// about a rewrite that the host owns. A proposal is kept in memory: after a
+// wants it. It reads; the only things that it changes are what two people decide
+// about a rewrite that the host owns, and who has acknowledged an alarm. A proposal is kept in memory: after a
 // restart of the host it is made again. A page that is asked often does not
 // ask the database as often.
 package operator
@@ -117,8 +117,10 @@ func (v *View) State() ui.FleetState {
 		return v.stale()
 	}
 	st := ui.FleetState{Now: time.Now(), Cases: v.cases(ctx), Batches: v.batches(ctx)}
+	st.NewAlarms, st.Alarms = v.alarms(ctx, side, "")
 	for _, k := range kiosks {
 		shown := kiosk(k)
+		shown.NewAlarms, shown.Alarms = v.alarms(ctx, side, k.Name)
 		if d, err := side.KioskDetail(ctx, k.Name); err == nil {
 			shown.Recent = recent(d)
 		}
