@@ -63,6 +63,16 @@ const (
 	OpenHandedOver     = "handed-over"
 )
 
+// What is known about the payment of an open sale: keys [desk.payment.KEY].
+const (
+	PaidTaken     = "taken"     // approved, and not known to have gone back
+	PaidUnknown   = "unknown"   // asked for; nobody knows whether it was taken
+	PaidDenied    = "denied"    // asked for; the bank says that it has no such payment
+	PaidReversed  = "reversed"  // the bank has confirmed that nothing of it stands
+	PaidBack      = "back"      // refunded
+	PaidElsewhere = "elsewhere" // not at this kiosk
+)
+
 // OpenSale is one sale that has not ended.
 type OpenSale struct {
 	Sale       string
@@ -70,10 +80,11 @@ type OpenSale struct {
 	CardNumber string
 	Amount     money.Fen
 	Since      time.Time
-	State      string // one of the constants above
-	Origin     string // "torn" or "remote"
-	Paid       *money.Fen
-	BankCard   string // masked
+	State      string     // one of the constants above
+	Origin     string     // "torn" or "remote"
+	Payment    string     // one of PaidTaken …
+	Paid       *money.Fen // what was taken; nil if that is not known or nothing
+	BankCard   string     // masked
 	RRN        string
 	LockedBy   string // who is working on it now, "" if nobody
 	Proposal   string // what one person has proposed: the end of a decide- action; "" if nothing

@@ -13,6 +13,7 @@ import (
 
 	"github.com/alexedwards/argon2id"
 
+	"buka/internal/money"
 	"buka/ui"
 	"buka/ui/lang"
 	"buka/ui/login"
@@ -229,6 +230,19 @@ func TestMoneyTakenShowsTheClaim(t *testing.T) {
 	}
 	if paid < 60 {
 		t.Error("only so many screens with money taken:", paid)
+	}
+}
+
+// While the bank is being asked, and when money goes back, no screen says "Paid".
+func TestNotPaidWhileTheBankIsAsked(t *testing.T) {
+	h := newHouse(t, "")
+	amount := money.Fen(5000)
+	for phase, want := range map[ui.Phase]string{ui.PhasePaying: "You pay", ui.PhaseMoneyBack: "Top-up", ui.PhaseAuthority: "Paid"} {
+		h.passenger.Set(ui.Screen{Name: ui.ScreenProcessing, Rev: 1, Lang: "en", Phase: phase, Paid: true, Claim: "4Q7Z-K1M2", Amount: &amount})
+		_, body := h.get(t, http.DefaultClient, "/")
+		if !strings.Contains(body, `<div class="sum-pay"><dt>`+want+"</dt>") {
+			t.Errorf("%s: the amount is not under %q", phase, want)
+		}
 	}
 }
 

@@ -82,6 +82,16 @@ func TestDesk(t *testing.T) {
 			}
 		}
 	}
+	h.desk.Set(sample.DeskShots()["open"])
+	_, body := h.get(t, c, "/cashier?lang=en")
+	for id, want := range map[string]string{
+		"D1D1D1D1D1D1D1D1": "not known: ¥100.00 were asked for, and no sure answer came · 622588******0001", "F3F3F3F3F3F3F3F3": "nothing, the bank says: ¥100.00 were asked for · 622588******0001",
+		"C0C0C0C0C0C0C0C0": "¥100.00 · 622588******0001",
+	} {
+		if !strings.Contains(body, `<dd id="paid-`+id+`">`+want+"</dd>") {
+			t.Errorf("%s: the desk does not say %q", id, want)
+		}
+	}
 	s := sample.DeskShots()["card"]
 	h.desk.Set(s)
 	ws := open(t, h, c.Jar, "/cashier/ws?lang=en")

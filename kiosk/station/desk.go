@@ -6,6 +6,7 @@ import (
 	"sync"
 
 	"buka/internal/entry"
+	"buka/internal/money"
 	"buka/topup"
 	"buka/ui"
 )
@@ -109,20 +110,42 @@ func (s *Station) deskReader(state topup.State) ui.DeviceState {
 }
 
 func (s *Station) openSale(state topup.State, sale topup.Sale) ui.OpenSale {
-	paid := sale.Amount
 	o := ui.OpenSale{
 		Sale: string(sale.ID), Claim: sale.ID.Claim(), CardNumber: sale.Card.Number, Amount: sale.Amount, Since: s.journal.since(sale.ID),
-		State: standing(sale), Origin: "torn", Paid: &paid, BankCard: sale.PAN, RRN: sale.RRN,
+		State: standing(sale), Origin: "torn", BankCard: sale.PAN, RRN: sale.RRN,
 	}
+	o.Payment, o.Paid = paid(sale)
 	if f := state.Live.Front; f.Sale == sale.ID && f.Active() {
 		o.LockedBy = "front"
 	}
 	if sale.Remote {
-		o.Origin, o.Paid = "remote", nil
+		o.Origin = "remote"
 	}
 	o.Actions = deskOffers(state, sale, o.LockedBy)
 	o.Proposal, o.ProposedBy = sale.Proposal, sale.ProposedBy
 	return o
+}
+
+// paid is what is known about the payment of a sale, and the amount that was
+// taken, where one surely was.
+func paid(s topup.Sale) (known string, amount *money.Fen) {
+	taken := s.Paid
+	if taken == 0 && s.Pay == topup.PayApproved { // by a journal of an earlier version
+		taken = s.Amount
+	}
+	switch {
+	case s.Remote:
+		return ui.PaidElsewhere, nil
+	case s.PaidBack > 0:
+		return ui.PaidBack, nil
+	case s.Pay == topup.PayReversed && s.ExpectAbsent:
+		return ui.PaidDenied, nil
+	case s.Pay == topup.PayReversed:
+		return ui.PaidReversed, nil
+	case taken > 0:
+		return ui.PaidTaken, &taken
+	}
+	return ui.PaidUnknown, nil
 }
 
 // deskOffers lists what a cashier may do about a sale.

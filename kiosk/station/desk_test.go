@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"buka/internal/entry"
+	"buka/internal/money"
 	"buka/topup"
 	"buka/ui"
 )
@@ -32,6 +33,35 @@ func TestWhereASaleStands(t *testing.T) {
 	} {
 		if got := standing(x.sale); got != x.want {
 			t.Errorf("%+v: %s, want %s", x.sale, got, x.want)
+		}
+	}
+}
+
+// TestWhatIsKnownAboutAPayment: no amount stands as paid that may not have been
+// taken, or has gone back.
+func TestWhatIsKnownAboutAPayment(t *testing.T) {
+	for _, x := range []struct {
+		sale topup.Sale
+		want string
+		paid money.Fen // 0: none is shown
+	}{
+		{topup.Sale{Pay: topup.PayApproved, Paid: 5000}, ui.PaidTaken, 5000},
+		{topup.Sale{Pay: topup.PayApproved}, ui.PaidTaken, 5000},
+		{topup.Sale{Pay: topup.PayWithdrawn, Paid: 5100, OweReversal: true}, ui.PaidTaken, 5100}, // of another amount than was asked
+		{topup.Sale{Pay: topup.PayUnknown, OweReversal: true}, ui.PaidUnknown, 0},
+		{topup.Sale{Pay: topup.PayUnknown, OweReversal: true, Long: true}, ui.PaidUnknown, 0},
+		{topup.Sale{Pay: topup.PayUnknown, Conflict: true}, ui.PaidUnknown, 0},
+		{topup.Sale{Pay: topup.PayWithdrawn, Conflict: true}, ui.PaidUnknown, 0}, // settled, and not one by one
+		{topup.Sale{Pay: topup.PayWithdrawn, Conflict: true, Paid: 5000}, ui.PaidTaken, 5000},
+		{topup.Sale{Pay: topup.PayReversed, ExpectAbsent: true}, ui.PaidDenied, 0},
+		{topup.Sale{Pay: topup.PayReversed, OweVoids: []topup.OwedVoid{{}}}, ui.PaidReversed, 0},
+		{topup.Sale{Pay: topup.PayReversed, Paid: 5000, PaidBack: 5000}, ui.PaidBack, 0},
+		{topup.Sale{Pay: topup.PayApproved, Paid: 5000, Remote: true}, ui.PaidElsewhere, 0},
+	} {
+		x.sale.Amount = 5000
+		known, amount := paid(x.sale)
+		if known != x.want || (amount == nil) != (x.paid == 0) || amount != nil && *amount != x.paid {
+			t.Errorf("%+v: %s %v, want %s %v", x.sale, known, amount, x.want, x.paid)
 		}
 	}
 }

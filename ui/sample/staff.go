@@ -43,18 +43,19 @@ func benchState() ui.BenchState {
 func DeskShots() map[string]ui.DeskState {
 	now := time.Now()
 	torn := ui.OpenSale{Sale: "4Q7ZK1M2N8P3R5T6", Claim: "4Q7Z-K1M2", CardNumber: "3105170010170907984", Amount: 5000,
-		Since: now.Add(-47 * time.Minute), State: ui.OpenUnknown, Origin: "torn", Paid: fen(5000), BankCard: "622588******0001", RRN: "632602000125",
+		Since: now.Add(-47 * time.Minute), State: ui.OpenUnknown, Origin: "torn", Payment: ui.PaidTaken, Paid: fen(5000), BankCard: "622588******0001", RRN: "632602000125",
 		Actions: []ui.DeskOffer{{Name: ui.DeskProve}, {Name: ui.DeskRewrite, WhyNot: ui.WhyUnknown}, {Name: ui.DeskWithdraw, WhyNot: ui.WhyUnknown}, {Name: ui.DeskHandOver}}}
 	other := ui.OpenSale{Sale: "9B3XW5V8Y2H4J6K1", Claim: "9B3X-W5V8", CardNumber: "3105170010170907992", Amount: 2000,
-		Since: now.Add(-26 * time.Hour), State: ui.OpenEvidenceHeld, Origin: "torn", Paid: fen(2000), BankCard: "622588******0019", RRN: "632502000977",
+		Since: now.Add(-26 * time.Hour), State: ui.OpenEvidenceHeld, Origin: "torn", Payment: ui.PaidTaken, Paid: fen(2000), BankCard: "622588******0019", RRN: "632502000977",
 		LockedBy: "mei", Actions: []ui.DeskOffer{{Name: ui.DeskProve, WhyNot: ui.WhyNoCard}}}
 	back := ui.OpenSale{Sale: "C0C0C0C0C0C0C0C0", Claim: "C0C0-C0C0", CardNumber: "3105170010170908008", Amount: 10000,
-		Since: now.Add(-3 * time.Minute), State: ui.OpenReversalOwed, Origin: "torn", Paid: fen(10000), BankCard: "622588******0001", RRN: "632602000130",
+		Since: now.Add(-3 * time.Minute), State: ui.OpenReversalOwed, Origin: "torn", Payment: ui.PaidTaken, Paid: fen(10000), BankCard: "622588******0001", RRN: "632602000130",
 		Actions: []ui.DeskOffer{{Name: ui.DeskWithdraw, WhyNot: ui.WhyAlreadyBack}}}
 	long, refund, absent := back, back, back
 	long.Sale, long.Claim, long.State, long.Since = "D1D1D1D1D1D1D1D1", "D1D1-D1D1", ui.OpenBackLong, now.Add(-31*time.Minute)
 	refund.Sale, refund.Claim, refund.State = "E2E2E2E2E2E2E2E2", "E2E2-E2E2", ui.OpenRefundOwed
-	absent.Sale, absent.Claim, absent.State = "F3F3F3F3F3F3F3F3", "F3F3-F3F3", ui.OpenExpectedAbsent
+	absent.Sale, absent.Claim, absent.State, absent.Payment, absent.Paid = "F3F3F3F3F3F3F3F3", "F3F3-F3F3", ui.OpenExpectedAbsent, ui.PaidDenied, nil
+	long.Payment, long.Paid, long.RRN = ui.PaidUnknown, nil, ""
 	reader := ui.DeviceState{Role: "desk", Name: "Virtual PCD 00 02", State: "ok"}
 	card := &ui.DeskCard{Number: "3105170010170907984", Family: "tunion", Balance: 2850, Counter: 2, Expiry: "20311231",
 		Log: History(), Sale: torn.Sale, Verdict: &ui.DeskVerdict{}}
