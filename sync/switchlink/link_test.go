@@ -152,7 +152,8 @@ func TestAnswersOutOfOrder(t *testing.T) {
 // TestBadAnswers: what is not about the request is no answer.
 func TestBadAnswers(t *testing.T) {
 	h := newRawHost(t)
-	c := dialTo(t, Config{Addr: h.ln.Addr().String(), Timeout: 20 * time.Second})
+	log := &safeLog{}
+	c := dialTo(t, Config{Addr: h.ln.Addr().String(), Timeout: 20 * time.Second, Logger: log.logger()})
 	for name, change := range map[string]func(*Message){
 		"DE3":     func(m *Message) { m.set(3, "200000") },
 		"DE4":     func(m *Message) { m.set(4, "000000004999") },
@@ -165,10 +166,16 @@ func TestBadAnswers(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	short, cancel := context.WithTimeout(bg(), 200*time.Millisecond)
+	ctx, cancel := context.WithCancel(bg())
 	defer cancel()
-	go func() { h.next().answer(t, Response{Code: "00"}, func(m *Message) { m.set(41, "BUKA0009") }) }()
-	if _, err := c.Pay(short, testPayment(5)); !errors.Is(err, ErrNoAnswer) {
+	go func() {
+		h.next().answer(t, Response{Code: "00"}, func(m *Message) { m.set(41, "BUKA0009") })
+		for !log.has("an answer to no request") && ctx.Err() == nil {
+			time.Sleep(time.Millisecond)
+		}
+		cancel() // it was heard, and nobody waits for another
+	}()
+	if _, err := c.Pay(ctx, testPayment(5)); !errors.Is(err, ErrNoAnswer) || !log.has("an answer to no request") {
 		t.Errorf("another terminal's: %v", err)
 	}
 }

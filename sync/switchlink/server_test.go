@@ -36,7 +36,11 @@ func serve(t *testing.T, cfg ServerConfig) (*Server, string) {
 // never answered; others are served meanwhile.
 func TestServerSurvives(t *testing.T) {
 	log := &safeLog{}
+	heard := make(chan uint32, 3)
 	_, addr := serve(t, ServerConfig{Logger: log.logger(), Handler: handlerFunc(func(ctx context.Context, r *Request) (Response, bool) {
+		if r.Kind == KindPay {
+			heard <- r.STAN
+		}
 		switch {
 		case r.Kind == KindPay && r.STAN == 1:
 			panic("broken")
@@ -58,13 +62,21 @@ func TestServerSurvives(t *testing.T) {
 		}
 		conn.Close()
 	}
-	c := dialTo(t, Config{Addr: addr, Timeout: 300 * time.Millisecond})
+	c := dialTo(t, Config{Addr: addr, Timeout: 20 * time.Second})
 	for stan, want := range map[uint32]error{1: ErrNoAnswer, 2: ErrNoAnswer, 3: nil} {
 		p := testPayment(stan)
 		p.PAN = "6225880000000001"
-		if _, err := c.Pay(bg(), p); !errors.Is(err, want) {
+		ctx, cancel := context.WithCancel(bg())
+		go func() {
+			if <-heard == stan && want != nil {
+				soon(t, "what is not answered is done with", func() bool { return stan != 1 || log.has("broke its handler") })
+				cancel() // nobody waits for it any more
+			}
+		}()
+		if _, err := c.Pay(ctx, p); !errors.Is(err, want) {
 			t.Errorf("STAN %d: %v", stan, err)
 		}
+		cancel()
 	}
 	for _, secret := range []string{"6225880000000001", "broken handler state"} {
 		if log.has(secret) {
