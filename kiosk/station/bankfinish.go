@@ -20,7 +20,7 @@ type scriptResult struct {
 	sale        entry.SaleID
 	amount      money.Fen
 	rrn         string
-	tries       int // sent, and not answered
+	tries       int // sent, and not taken
 	icc         []byte
 }
 
@@ -35,7 +35,7 @@ const (
 // the payment: nobody's money hangs on it, and no passenger waits long for it.
 const (
 	scriptWait  = 3 * time.Second // for all that is told at one time
-	scriptTries = 3               // without an answer; then it is let go
+	scriptTries = 3               // and not taken; then it is let go
 )
 
 // Pay sends the request with a cryptogram that no other request has, and gives a
@@ -142,7 +142,7 @@ func (b *bankCard) tellIssuer(ctx context.Context) {
 	b.tellAll(ctx)
 }
 
-// tellAll sends them one by one, until one is not answered.
+// tellAll sends them one by one, until one is not taken.
 func (b *bankCard) tellAll(ctx context.Context) {
 	b.mu.Lock()
 	open := slices.Clone(b.results)
@@ -159,7 +159,7 @@ func (b *bankCard) tellAll(ctx context.Context) {
 	}
 }
 
-// told takes a result out that was answered, or that was sent in vain too often.
+// told takes a result out that the host has, or that was sent in vain too often.
 func (b *bankCard) told(r scriptResult, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -173,7 +173,7 @@ func (b *bankCard) told(r scriptResult, err error) {
 	}
 	if err == nil || o.tries >= scriptTries {
 		if err != nil {
-			b.log.Warn("result of an issuer script given up: the host never answers it", "stan", r.stan, "batch", r.batch, "tries", o.tries)
+			b.log.Warn("result of an issuer script given up: the host never takes it", "stan", r.stan, "batch", r.batch, "tries", o.tries)
 		}
 		b.results = slices.Delete(b.results, i, i+1)
 	}

@@ -69,11 +69,16 @@ func (h *hosts) reverse(ctx context.Context, s topup.Sale, reason string, chip c
 }
 
 // script tells the issuer what became of its scripts, once a payment: the STAN is
-// the payment's, in a message class of its own.
+// the payment's, in a message class of its own. What the host refuses it has not
+// stored: that is an error, *switchlink.Refused, and not told; 94 says that it has
+// something under this key.
 func (h *hosts) script(ctx context.Context, r scriptResult) error {
 	a, err := h.links.payments.ScriptResult(ctx, switchlink.Script{STAN: r.stan, Batch: r.batch, OrigSTAN: r.stan, Sale: r.sale, Amount: r.amount, RRN: r.rrn, ICC: r.icc, Repeat: r.tries > 0})
 	if err == nil && !switchlink.Approved(a.Code) {
 		h.log.Warn("the host does not take the result of an issuer script", "code", a.Code)
+		if a.Code != switchlink.CodeDuplicate {
+			return &switchlink.Refused{Code: a.Code}
+		}
 	}
 	return err
 }
