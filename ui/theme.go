@@ -26,20 +26,16 @@ type theme struct {
 // and not in front of a passenger. dir may be "".
 func loadTheme(dir string) (*theme, error) {
 	layers := layered{builtin}
-	var words fs.FS
 	if dir != "" {
 		root, err := os.OpenRoot(dir) // links that lead out of it are not followed
 		if err != nil {
 			return nil, fmt.Errorf("theme: %w", err)
 		}
 		layers = layered{root.FS(), builtin}
-		if words, err = fs.Sub(root.FS(), "lang"); err != nil {
-			return nil, fmt.Errorf("theme: %w", err)
-		}
 	}
 	t := &theme{pages: map[string]*template.Template{}}
 	var err error
-	if t.words, err = lang.Load(words); err != nil {
+	if t.words, err = lang.LoadTheme(dir); err != nil {
 		return nil, err
 	}
 	if t.static, err = fs.Sub(layers, "static"); err != nil {

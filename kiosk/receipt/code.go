@@ -13,28 +13,28 @@ func Code(f Facts, s Site, l Languages) string {
 		return ""
 	}
 	var b strings.Builder
-	line := func(name said, value string) {
+	line := func(word, value string) {
 		if value != "" {
-			fmt.Fprintf(&b, "%s %s\n", name.each(l)[0], value)
+			fmt.Fprintf(&b, "%s %s\n", s.word(word).each(l)[0], value)
 		}
 	}
-	fmt.Fprintf(&b, "Buka %s %s\n", s.Kiosk, strings.Join(titles[end].each(l), " "))
-	line(wordClaim, f.Sale.Claim())
-	line(wordWhen, when(f, s, l))
-	line(wordTransit, last4(f.Card.Number))
-	line(wordTopUp, f.Amount.String())
+	fmt.Fprintf(&b, "%s %s %s\n", s.say("app.name").en, s.Kiosk, strings.Join(s.title(end).each(l), " "))
+	line("claim", f.Sale.Claim())
+	line("when", when(f, s, l))
+	line("transit", last4(f.Card.Number))
+	line("top-up", f.Amount.String())
 	if f.Old != nil && f.New != nil {
-		line(wordOld, f.Old.String())
-		line(wordNew, f.New.String())
+		line("old", f.Old.String())
+		line("new", f.New.String())
 	}
 	if !f.Remote {
-		line(wordBank, Mask(f.PAN))
-		line(wordSTAN, number(f.STAN))
-		line(wordBatch, number(f.Batch))
-		line(wordRRN, f.RRN)
-		line(wordAuth, f.Auth)
+		line("bank", Mask(f.PAN))
+		line("stan", number(f.STAN))
+		line("batch", number(f.Batch))
+		line("rrn", f.RRN)
+		line("auth", f.Auth)
 	}
-	line(wordTerminal, strings.Trim(s.Merchant+"/"+s.Terminal, "/"))
-	line(wordHotline, s.Hotline)
+	line("terminal", strings.Trim(s.Merchant+"/"+s.Terminal, "/"))
+	line("hotline", s.Hotline)
 	return strings.TrimSuffix(b.String(), "\n")
 }

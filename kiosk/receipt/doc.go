@@ -11,6 +11,7 @@
 // the journal does not know to be done, and it decides nothing.
 //
 // facts.go reads the journal, ending.go says how a sale stands, slip.go lays
-// the paper out, words.go has the words, code.go is the slip as a text for a QR
+// the paper out, words.go finds the words in the catalogues of the pages
+// ([receipt] of ui/lang), where a theme may replace them, code.go is the slip as a text for a QR
 // code.
 package receipt

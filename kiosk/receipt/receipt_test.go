@@ -8,10 +8,12 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"buka/internal/entry"
 	"buka/kiosk/device/escpos"
+	"buka/ui/lang"
 )
 
 var update = flag.Bool("update", false, "write the golden slips anew")
@@ -164,6 +166,33 @@ func TestSlips(t *testing.T) {
 				t.Errorf("%s: %v\n%s", file, err, got)
 			}
 		}
+	}
+}
+
+// TestTheWordsAreTheCatalogues: none is missing, and a theme's stand on slip and code.
+func TestTheWordsAreTheCatalogues(t *testing.T) {
+	for _, c := range endings {
+		f := collect(t, c.bodies)
+		for _, l := range []Languages{ChineseFirst, EnglishFirst, EnglishOnly} {
+			if text := plain(Slip(f, site, l, true)) + Code(f, site, l); strings.Contains(text, lang.Missing) {
+				t.Errorf("%s: %s", c.name, text)
+			}
+		}
+	}
+	words, err := lang.Load(fstest.MapFS{"en.toml": {Data: []byte("[app]\nname = \"Metro\"\n[receipt]\nclaim = \"Case\"\n[receipt.title]\ndone = \"LOADED\"")}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	themed, f := site, collect(t, written(entry.WriteDone{Of: of(saleA)}))
+	themed.Words = words
+	paper, code := plain(Slip(f, themed, ChineseFirst, false)), Code(f, themed, EnglishFirst)
+	for _, want := range []string{"不卡 Metro\n", "LOADED\n", "受理编号 Case: "} {
+		if !strings.Contains(paper, want) {
+			t.Errorf("no %q on\n%s", want, paper)
+		}
+	}
+	if !strings.HasPrefix(code, "Metro K0001 LOADED") || !strings.Contains(code, "\nCase ") {
+		t.Errorf("%s", code)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"buka/internal/entry"
 	"buka/kiosk/device/escpos"
+	"buka/ui/lang"
 )
 
 // Site is what a slip says of the machine.
@@ -16,6 +17,7 @@ type Site struct {
 	Terminal, Merchant string
 	Zone               *time.Location // of date and time; nil: UTC
 	ClaimURL           string         // {claim} is the number; "": the code is the number alone
+	Words              lang.Words     // of the pages, with a theme's; nil: the built-in ones
 }
 
 // Slip lays the paper out. reprint marks it as one that was printed before. A
@@ -25,34 +27,35 @@ func Slip(f Facts, s Site, l Languages, reprint bool) escpos.Slip {
 	if end == None {
 		return nil
 	}
-	p := paper{l: l}
-	p.head(s, reprint)
-	for _, t := range titles[end].each(l) {
+	p := paper{Site: s, l: l}
+	p.head(reprint)
+	for _, t := range s.title(end).each(l) {
 		p.add(escpos.Text{Say: t, Align: escpos.Centre, Bold: true, Large: true})
 	}
-	for _, t := range texts[end].each(l) {
+	for _, t := range s.passage(end).each(l) {
 		p.add(escpos.Text{Say: t})
 	}
 	p.add(escpos.Rule{})
-	p.pair(wordClaim, f.Sale.Claim())
-	p.pair(wordWhen, when(f, s, l))
-	p.pair(wordTerminal, s.Terminal)
-	p.pair(wordMerchant, s.Merchant)
+	p.pair("claim", f.Sale.Claim())
+	p.pair("when", when(f, s, l))
+	p.pair("terminal", s.Terminal)
+	p.pair("merchant", s.Merchant)
 	p.payment(f)
 	p.add(escpos.Rule{})
 	p.card(f)
 	p.add(escpos.Rule{}, escpos.QR{Data: claimCode(f, s)})
-	for _, t := range wordScan.each(l) {
+	for _, t := range s.word("scan").each(l) {
 		p.add(escpos.Text{Say: t, Align: escpos.Centre})
 	}
 	p.add(escpos.Text{Say: f.Sale.Claim(), Align: escpos.Centre, Bold: true, Large: true})
 	if s.Hotline != "" {
-		p.add(escpos.Text{Say: wordHotline.label(l) + " " + s.Hotline, Align: escpos.Centre, Bold: true})
+		p.add(escpos.Text{Say: s.word("hotline").label(l) + " " + s.Hotline, Align: escpos.Centre, Bold: true})
 	}
 	return p.slip
 }
 
 type paper struct {
+	Site
 	l    Languages
 	slip escpos.Slip
 }
@@ -60,24 +63,24 @@ type paper struct {
 func (p *paper) add(e ...escpos.Element) { p.slip = append(p.slip, e...) }
 
 // pair leaves out what is not known.
-func (p *paper) pair(name said, value string) {
+func (p *paper) pair(word, value string) { p.technical(p.word(word).label(p.l), value) }
+
+// technical is a pair with a name that is the same in every language.
+func (p *paper) technical(name, value string) {
 	if value != "" {
-		p.add(escpos.Pair{Name: name.label(p.l), Value: value})
+		p.add(escpos.Pair{Name: name, Value: value})
 	}
 }
 
-func (p *paper) head(s Site, reprint bool) {
-	p.add(escpos.Text{Say: "Buka", Align: escpos.Centre, Bold: true, Large: true})
-	if p.l != EnglishOnly {
-		p.slip[0] = escpos.Text{Say: "不卡 Buka", Align: escpos.Centre, Bold: true, Large: true}
-	}
-	at := strings.Trim(s.Place+" · "+s.Kiosk, " ·")
+func (p *paper) head(reprint bool) {
+	p.add(escpos.Text{Say: p.say("app.name").label(p.l), Align: escpos.Centre, Bold: true, Large: true})
+	at := strings.Trim(p.Place+" · "+p.Kiosk, " ·")
 	if p.l == EnglishOnly {
 		at = strings.ReplaceAll(at, "·", "-")
 	}
 	p.add(escpos.Text{Say: at, Align: escpos.Centre})
 	if reprint {
-		p.add(escpos.Text{Say: "*** " + wordReprint.label(p.l) + " ***", Align: escpos.Centre, Bold: true})
+		p.add(escpos.Text{Say: "*** " + p.word("reprint").label(p.l) + " ***", Align: escpos.Centre, Bold: true})
 	}
 	p.add(escpos.Rule{})
 }
@@ -85,25 +88,25 @@ func (p *paper) head(s Site, reprint bool) {
 // payment is what the bank knows it by.
 func (p *paper) payment(f Facts) {
 	if f.Remote {
-		p.add(escpos.Rule{}, escpos.Text{Say: wordElse.label(p.l)})
+		p.add(escpos.Rule{}, escpos.Text{Say: p.word("elsewhere").label(p.l)})
 		return
 	}
 	p.add(escpos.Rule{})
-	p.pair(wordBank, Mask(f.PAN))
+	p.pair("bank", Mask(f.PAN))
 	if c := f.Chip; c != nil {
-		p.pair(wordEntry, entryWords(c.Mode, p.l))
+		p.pair("entry", p.entryWords(c.Mode))
 	}
 	paid := f.Amount
 	if f.Paid {
 		paid = f.Approved
 	}
-	p.add(escpos.Pair{Name: wordPaid.label(p.l), Value: "￥" + paid.String(), Bold: true})
-	p.pair(wordSTAN, number(f.STAN))
-	p.pair(wordBatch, number(f.Batch))
-	p.pair(wordRRN, f.RRN)
-	p.pair(wordAuth, f.Auth)
+	p.add(escpos.Pair{Name: p.word("paid").label(p.l), Value: "￥" + paid.String(), Bold: true})
+	p.pair("stan", number(f.STAN))
+	p.pair("batch", number(f.Batch))
+	p.pair("rrn", f.RRN)
+	p.pair("auth", f.Auth)
 	if f.RefundSTAN != 0 {
-		p.pair(wordRefund, number(f.RefundSTAN)+" / "+number(f.RefundBatch))
+		p.pair("refund", number(f.RefundSTAN)+" / "+number(f.RefundBatch))
 	}
 	if c := f.Chip; c != nil {
 		p.chip(*c)
@@ -112,47 +115,47 @@ func (p *paper) payment(f Facts) {
 
 // chip is what EMV Book 4, 11.4 asks for.
 func (p *paper) chip(c entry.Chip) {
-	p.pair(wordApp, c.Label)
-	p.pair(said{en: "AID"}, strings.ToUpper(c.AID.String()))
+	p.pair("application", c.Label)
+	p.technical("AID", strings.ToUpper(c.AID.String()))
 	kind := "ARQC"
 	if c.Kind == 0x40 {
 		kind = "TC"
 	}
-	p.pair(said{en: kind}, strings.ToUpper(c.AC.String()))
+	p.technical(kind, strings.ToUpper(c.AC.String()))
 	if len(c.ATC) > 0 {
-		p.pair(said{en: "ATC"}, strings.ToUpper(c.ATC.String()))
+		p.technical("ATC", strings.ToUpper(c.ATC.String()))
 	}
 	if len(c.TVR) > 0 {
-		p.pair(said{en: "TVR"}, strings.ToUpper(c.TVR.String()))
+		p.technical("TVR", strings.ToUpper(c.TVR.String()))
 	}
 }
 
 func (p *paper) card(f Facts) {
-	p.pair(wordTransit, last4(f.Card.Number))
-	p.add(escpos.Pair{Name: wordTopUp.label(p.l), Value: "￥" + f.Amount.String(), Bold: true})
+	p.pair("transit", last4(f.Card.Number))
+	p.add(escpos.Pair{Name: p.word("top-up").label(p.l), Value: "￥" + f.Amount.String(), Bold: true})
 	if f.Old != nil {
-		p.pair(wordOld, "￥"+f.Old.String())
+		p.pair("old", "￥"+f.Old.String())
 	}
 	if f.New != nil {
-		p.add(escpos.Pair{Name: wordNew.label(p.l), Value: "￥" + f.New.String(), Bold: true})
+		p.add(escpos.Pair{Name: p.word("new").label(p.l), Value: "￥" + f.New.String(), Bold: true})
 	}
 	if f.Ending() == Done {
-		p.pair(wordLoaded, stamp(f.Loaded))
+		p.pair("loaded", stamp(f.Loaded))
 	}
 }
 
-func entryWords(mode string, l Languages) string {
+func (p *paper) entryWords(mode string) string {
 	if len(mode) < 3 {
 		return ""
 	}
-	how, pin := wordNear, wordNoPIN
+	how, pin := p.word("contactless"), p.word("no-pin")
 	if mode[:2] == "05" {
-		how = wordContact
+		how = p.word("contact")
 	}
 	if mode[2] == '1' {
-		pin = wordPIN
+		pin = p.word("pin")
 	}
-	if l == EnglishOnly {
+	if p.l == EnglishOnly {
 		return how.en + ", " + pin.en
 	}
 	return how.zh + " " + pin.zh + " " + mode
@@ -191,7 +194,7 @@ func when(f Facts, s Site, l Languages) string {
 	}
 	t := f.At.In(zone).Format("2006-01-02 15:04:05")
 	if f.Local {
-		t += " " + wordLocal.each(l)[0]
+		t += " " + s.word("local").each(l)[0]
 	}
 	return t
 }

@@ -285,7 +285,7 @@ var hostZone = time.FixedZone("CST", 8*3600)
 func (s *Station) site() receipt.Site {
 	c := s.cfg
 	return receipt.Site{
-		Kiosk: c.Kiosk, Place: c.Place, Hotline: c.Hotline, Terminal: c.Switch.Terminal, Merchant: c.Switch.Merchant, Zone: hostZone,
+		Kiosk: c.Kiosk, Place: c.Place, Hotline: c.Hotline, Terminal: c.Switch.Terminal, Merchant: c.Switch.Merchant, Zone: hostZone, Words: s.words,
 	}
 }
 

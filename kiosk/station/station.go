@@ -23,6 +23,7 @@ import (
 	"buka/sync/fleetlink/fleetmsg"
 	"buka/sync/switchlink"
 	"buka/topup"
+	"buka/ui/lang"
 )
 
 // Parts are what a station is given besides its configuration. Zero values
@@ -62,6 +63,7 @@ type Station struct {
 	pad    *device.PinPad
 	risk   *riskJudge
 	slips  *printing
+	words  lang.Words
 	fleet  *fleetlink.Link
 
 	mu      sync.Mutex
@@ -121,6 +123,9 @@ func (s *Station) assemble(report store.Report) error {
 	}
 	s.engine = topup.NewEngine(s.core, s.journal, topup.Replayed(d), s.log)
 	s.engine.Appended = s.parts.Appended
+	if s.words, err = lang.LoadTheme(s.cfg.Theme); err != nil {
+		return err
+	}
 	s.slips = newPrinting(s.cfg, s.journal, s.site, s.parts.Clock, s.faces.tell, s.log)
 	if err := s.assembleRisk(); err != nil {
 		return err

@@ -1,4 +1,4 @@
-// Package lang holds the words of the pages: one TOML file a language, keys
+// Package lang holds the words of the pages and of printed slips: one TOML file a language, keys
 // alike in all of them. An integrator's theme may replace single messages.
 // Loading fails on what it does not know; looking up never does.
 package lang
@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 
@@ -75,6 +76,24 @@ func Load(theme fs.FS) (Words, error) {
 		words[code] = &Catalogue{Code: code, messages: own}
 	}
 	return words, nil
+}
+
+// LoadTheme is Load with the catalogues in the folder lang of a theme's folder;
+// "" means no theme. Links that lead out of the folder are not followed.
+func LoadTheme(dir string) (Words, error) {
+	if dir == "" {
+		return Load(nil)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, fmt.Errorf("theme: %w", err)
+	}
+	defer root.Close()
+	theme, err := fs.Sub(root.FS(), "lang")
+	if err != nil {
+		return nil, fmt.Errorf("theme: %w", err)
+	}
+	return Load(theme)
 }
 
 func read(fsys fs.FS, name string) (map[string]string, error) {
