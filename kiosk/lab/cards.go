@@ -398,6 +398,9 @@ func (l *Lab) away(name string, change money.Fen, do func(*virtual.Purse) error)
 	if err != nil {
 		return err
 	}
+	if !awaitFor(awayWait, func() bool { return l.fieldOf(c) == "" }) {
+		return fmt.Errorf("card %s lies on a reader of the kiosk: take it away first", name)
+	}
 	if err := do(c.Purse); err != nil {
 		return err
 	}
@@ -406,6 +409,17 @@ func (l *Lab) away(name string, change money.Fen, do func(*virtual.Purse) error)
 	l.mu.Unlock()
 	l.changed()
 	return nil
+}
+
+// awayWait is how long a card that leaves by itself may take to: the kiosk works on
+// it till then, and no gate elsewhere can have it.
+const awayWait = 30 * time.Second
+
+// fieldOf is the field that a card is in; "": none.
+func (l *Lab) fieldOf(c *purseCard) topup.Place {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return c.field
 }
 
 // RemoveAll takes every card out of every field.

@@ -91,9 +91,12 @@ func (l *Lab) settle() {
 	})
 }
 
-// await asks until it holds; false if it does not in time.
-func await(ok func() bool) bool {
-	deadline := time.Now().Add(vacantWait)
+// await asks until it holds; false if it does not in the time that a card reader
+// service may take.
+func await(ok func() bool) bool { return awaitFor(vacantWait, ok) }
+
+func awaitFor(limit time.Duration, ok func() bool) bool {
+	deadline := time.Now().Add(limit)
 	for !ok() {
 		if time.Now().After(deadline) {
 			return false
