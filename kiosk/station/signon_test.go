@@ -158,7 +158,7 @@ func TestAProbeIsAskedAgainOnce(t *testing.T) {
 	h := newHosts(&links{payments: client, loads: client}, func(topup.Event) {}, time.Now, slog.New(slog.DiscardHandler))
 	h.batch.Store(9)
 	probe, attempt := aProbe()
-	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // it is waited out, and the first answer has to come in it
 	defer cancel()
 	if code, err := h.Eligible(ctx, probe, attempt); code != "A0" || err != nil || host.probed.Load() != 1 {
 		t.Errorf("no sign-on: %q, %v, asked %d times", code, err, host.probed.Load())
