@@ -85,12 +85,17 @@ func begin(t *testing.T, code string, cards []card, banks []bank) *world {
 	return w
 }
 
+// answerWait is the kiosk's patience with its hosts: nearly as in a station, for a busy
+// machine is no reason to give a payment up. A host that is gone is noticed by it and
+// the five seconds of the link test, well within the tests' own patience.
+const answerWait = 6 * time.Second
+
 // start runs the demo and takes from what it prints what a person would.
 func (w *world) start(log *slog.Logger) {
 	w.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	var out strings.Builder
-	d, err := demo.Start(ctx, &out, "127.0.0.1:0", lab.Options{Dir: w.dir, Reader: "memory", SwitchTimeout: 2 * time.Second, Log: log, Version: "dev", Overheard: w.wires.hear})
+	d, err := demo.Start(ctx, &out, "127.0.0.1:0", lab.Options{Dir: w.dir, Reader: "memory", SwitchTimeout: answerWait, Log: log, Version: "dev", Overheard: w.wires.hear})
 	if err != nil {
 		cancel()
 		w.Fatal(err)
