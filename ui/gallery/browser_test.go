@@ -14,6 +14,7 @@ import (
 
 	"buka/internal/money"
 	"buka/ui"
+	"buka/ui/lang"
 	"buka/ui/sample"
 )
 
@@ -202,6 +203,44 @@ func TestTargetsAndTextSizes(t *testing.T) {
 				bad, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](look))
 				if err != nil || bad != "" {
 					t.Errorf("%s %s %s: %s %v", s.Name, code, window.name, bad, err)
+				}
+			}
+		}
+	}
+}
+
+// The words of staff's buttons keep clear of the edge, and no page is wider than
+// its window.
+func TestStaffPagesFitTheirWindows(t *testing.T) {
+	b, addr := newBrowser(t)
+	base := "http://" + addr
+	b.do(signIn(base, "cashier", b.g.first[0]))
+	b.do(signIn(base, "operator", b.g.first[1]))
+	const look = `(() => {
+	  const bad = [];
+	  if (document.documentElement.scrollWidth > innerWidth) bad.push("the page is " + document.documentElement.scrollWidth + " wide");
+	  for (const e of document.querySelectorAll("button")) {
+	    const box = e.getBoundingClientRect(), words = document.createRange();
+	    words.selectNodeContents(e);
+	    const said = words.getBoundingClientRect();
+	    if (said.width && Math.min(said.left - box.left, box.right - said.right) < 9) bad.push(e.id + ": its words end " + Math.round(box.right - said.right) + " from the edge");
+	  }
+	  return bad.join("; ");
+	})()`
+	b.g.desk.Set(sample.DeskShots()["open"])
+	for _, window := range []size{{"small", 1280, 800}, laptop, desk, {"large", 1920, 1080}} {
+		b.do(chromedp.EmulateViewport(window.w, window.h))
+		for _, page := range []string{"/bench", "/cashier", "/operator", "/operator?kiosk=K-0018"} {
+			for _, code := range lang.Codes() {
+				join := "?"
+				if strings.Contains(page, "?") {
+					join = "&"
+				}
+				b.do(chromedp.Navigate(base + page + join + "lang=" + code))
+				b.until(up)
+				bad, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](look))
+				if err != nil || bad != "" {
+					t.Errorf("%s %s %d: %s %v", page, code, window.w, bad, err)
 				}
 			}
 		}

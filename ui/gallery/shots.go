@@ -129,11 +129,7 @@ func (g *gallery) staff(base string, shoot shooter) error {
 			return err
 		}
 	}
-	signIn := func(page string, f *login.First) step {
-		return chromedp.Steps(chromedp.Navigate(base+"/"+page+"/login"), chromedp.SendKeys("#name", f.Name), chromedp.SendKeys("#password", f.Password),
-			chromedp.Click("#sign-in"), chromedp.WaitReady("#app"))
-	}
-	if err := shoot("cashier-sign-in", desk, signIn("cashier", g.first[0])); err != nil {
+	if err := shoot("cashier-sign-in", desk, signIn(base, "cashier", g.first[0])); err != nil {
 		return err
 	}
 	for name, state := range sample.DeskShots() {
@@ -144,7 +140,7 @@ func (g *gallery) staff(base string, shoot shooter) error {
 			}
 		}
 	}
-	if err := shoot("operator-sign-in", desk, signIn("operator", g.first[1])); err != nil {
+	if err := shoot("operator-sign-in", desk, signIn(base, "operator", g.first[1])); err != nil {
 		return err
 	}
 	for _, code := range lang.Codes() {
@@ -156,4 +152,9 @@ func (g *gallery) staff(base string, shoot shooter) error {
 		}
 	}
 	return nil
+}
+
+func signIn(base, page string, f *login.First) step {
+	return chromedp.Steps(chromedp.Navigate(base+"/"+page+"/login"), chromedp.SendKeys("#name", f.Name), chromedp.SendKeys("#password", f.Password),
+		chromedp.Click("#sign-in"), chromedp.WaitReady("#app"))
 }
