@@ -35,6 +35,7 @@ const dayTimer = 600 * time.Millisecond
 // and again, batches closed in between. In the end each batch has one total at
 // both ends, and what the bank took is on the cards.
 func TestDay(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Hour)
 	defer cancel()
 	d := &day{rng: rand.New(rand.NewPCG(*daySeed, 2)), ends: map[string]int{}}
@@ -43,7 +44,7 @@ func TestDay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer w.lab.Close()
+	defer w.close()
 	d.world = w
 	start := time.Now()
 	if err := d.run(ctx); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -26,21 +25,25 @@ const timer = 1500 * time.Millisecond
 // fate is what one message of a sale meets.
 type fate struct {
 	kind string
-	n    int // counted over both directions from the tap, link tests and sign-ons left out
-	at   int // garble: which part of the message, in eighths
+	mti  string // "": any
+	n    int    // counted over both directions from the tap, link tests and sign-ons left out
+	at   int    // garble: which part of the message, in eighths
 }
 
 func (f fate) String() string {
+	s := fmt.Sprintf("%s message %s %d", f.kind, f.mti, f.n)
 	if f.kind == "garble" {
-		return fmt.Sprintf("%s message %d at %d/8", f.kind, f.n, f.at)
+		s += fmt.Sprintf(" at %d/8", f.at)
 	}
-	return fmt.Sprintf("%s message %d", f.kind, f.n)
+	return s
 }
 
 // mtiAt is the offset of the MTI: length 2, TPDU 5, header 6.
 const mtiAt = 2 + 5 + 6
 
 func ofSale(frame []byte) bool { return len(frame) > mtiAt+2 && frame[mtiAt] != 0x08 }
+
+func mtiOf(frame []byte) string { return fmt.Sprintf("%X", frame[mtiAt:mtiAt+2]) }
 
 // striking is a postman that lets one message meet its fate. struck says which
 // message it was.
@@ -51,13 +54,13 @@ func (f fate) striking(struck *atomic.Value) lab.Postman {
 		honest := []lab.Delivery{{Frame: frame}}
 		mu.Lock()
 		defer mu.Unlock()
-		if !ofSale(frame) {
+		if !ofSale(frame) || f.mti != "" && f.mti != mtiOf(frame) {
 			return honest
 		}
 		if seen++; seen != f.n {
 			return honest
 		}
-		struck.Store(fmt.Sprintf("%X", frame[mtiAt:mtiAt+2]))
+		struck.Store(mtiOf(frame))
 		switch f.kind {
 		case "drop":
 			return nil
@@ -72,15 +75,13 @@ func (f fate) striking(struck *atomic.Value) lab.Postman {
 	}
 }
 
-// fates is the matrix for messages 1 to most.
-func fates(most int) (list []fate) {
-	for n := 1; n <= most; n++ {
-		for _, kind := range []string{"drop", "delay", "duplicate"} {
-			list = append(list, fate{kind: kind, n: n})
-		}
-		for at := range 9 {
-			list = append(list, fate{"garble", n, at})
-		}
+// fates is all that may happen to one message.
+func fates(mti string, n int) (list []fate) {
+	for _, kind := range []string{"drop", "delay", "duplicate"} {
+		list = append(list, fate{kind: kind, mti: mti, n: n})
+	}
+	for at := range 9 {
+		list = append(list, fate{"garble", mti, n, at})
 	}
 	return list
 }
@@ -96,54 +97,36 @@ const maxGoes = 20
 // comes after the timer, comes three times, or comes damaged; in the end money is
 // where the value is, and the bank gave back what it gave back once.
 func TestEverySwitchMessage(t *testing.T) {
-	each(t, fates(saleMessages), func(ctx context.Context, w *world, f fate) error {
-		var ends []End
-		for range maxGoes {
-			var struck atomic.Value
-			w.post(f.striking(&struck))
-			now, err := w.sale(ctx)
-			w.post(nil)
-			if err != nil {
-				return fmt.Errorf("%s, %v, %v: %w", f, struck.Load(), now, err)
-			}
-			if struck.Load() != nil {
-				return nil
-			}
-			ends = append(ends, now...) // the link was still down from the sale before
+	t.Parallel()
+	var list []fate
+	for n := 1; n <= saleMessages; n++ {
+		list = append(list, fates("", n)...)
+	}
+	each(t, list, func(ctx context.Context, w *world, f fate) error {
+		if err := w.struck(ctx, f, plain); err != nil {
+			return fmt.Errorf("%s: %w", f, err)
 		}
-		return fmt.Errorf("%s: the sale has no such message: %v", f, ends)
+		return nil
 	})
 }
 
-// sale is one top-up to its very end, with whatever happens to it. It gives how
-// each go of the passenger ended.
-func (w *world) sale(ctx context.Context) (ends []End, err error) {
-	if err := w.ready(ctx); err != nil {
-		return nil, err
-	}
-	before, err := w.ledger(ctx)
-	if err != nil {
-		return nil, err
-	}
-	card, err := w.newCard()
-	if err != nil {
-		return nil, err
-	}
-	p := &Passenger{Lab: w.lab, Card: card, Bank: "blue", Amount: amount, PIN: func(int) string { return bankPIN }}
-	for {
-		end, err := p.TopUp(ctx)
+// struck has sales of this course until one has met its fate.
+func (w *world) struck(ctx context.Context, f fate, c course) error {
+	var ends []End
+	for range maxGoes {
+		var struck atomic.Value
+		w.post(f.striking(&struck))
+		now, err := w.sale(ctx, c)
+		w.post(nil)
 		if err != nil {
-			return ends, err
+			return fmt.Errorf("%v, %v: %w", struck.Load(), now, err)
 		}
-		ends = append(ends, end)
-		err = w.settled(ctx)
-		if err == nil {
-			return ends, w.judge(ctx, card, before, amount)
+		if struck.Load() != nil {
+			return nil
 		}
-		if !errors.Is(err, errOpenWrite) {
-			return ends, err
-		} // the passenger comes again with the card
+		ends = append(ends, now...) // the link was still down from the sale before
 	}
+	return fmt.Errorf("the sale has no such message: %v", ends)
 }
 
 // each runs one task after another in worlds side by side.
@@ -154,18 +137,18 @@ func each[T any](t *testing.T, tasks []T, do func(context.Context, *world, T) er
 		queue <- task
 	}
 	close(queue)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
+	defer cancel()
 	var wg sync.WaitGroup
-	for i := range min(16*runtime.GOMAXPROCS(0), len(tasks)) {
+	for i := range min(atOnce, len(tasks)) {
 		dir := t.TempDir()
 		wg.Go(func() {
-			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-			defer cancel()
 			w, err := open(ctx, dir, timer, i*100_000)
 			if err != nil {
 				t.Error(err)
 				return
 			}
-			defer w.lab.Close()
+			defer w.close()
 			for task := range queue {
 				ctx, cancel := context.WithTimeoutCause(ctx, patient, errors.New("it never ended"))
 				err := do(ctx, w, task)

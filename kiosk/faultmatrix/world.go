@@ -15,16 +15,21 @@ import (
 )
 
 const (
-	bankPAN = "6225880000000001"
-	bankPIN = "123456"
-	funds   = 10_000_000_00
+	bankPAN  = "6225880000000001"
+	bankPIN  = "123456"
+	wrongPIN = "111111"
+	funds    = 10_000_000_00
 )
 
-// world is a lab with one bank card, for many sales.
+// world is a lab for many sales, with a bank card that serves where a sale does
+// not bring its own.
 type world struct {
-	lab   *lab.Lab
-	cards int
-	base  int // of the card numbers
+	lab    *lab.Lab
+	cards  int
+	banks  int
+	bank   string          // of the last sale
+	typing func(asked int) // told before the passenger types; nil: nobody
+	base   int             // of the card numbers
 
 	mu    sync.Mutex
 	carry lab.Postman // nil: the post is honest
@@ -42,24 +47,43 @@ func open(ctx context.Context, dir string, timeout time.Duration, base int) (*wo
 		err = w.ready(ctx)
 	}
 	if err != nil {
-		return nil, errors.Join(err, w.lab.Close())
+		return nil, errors.Join(err, w.close())
 	}
 	return w, nil
 }
 
-// openWith makes a world and switches its kiosk on.
+// atOnce is how many worlds there may be side by side. They wait for timers,
+// mostly, so it is not the processors that limit them: a world has about 27 open
+// files, and the library of the serial ports waits with select, which knows only
+// the numbers below 1024.
+const atOnce = 33
+
+// room has something for each world that is open.
+var room = make(chan struct{}, atOnce)
+
+// openWith makes a world, when there is room for it, and switches its kiosk on.
 func openWith(ctx context.Context, o lab.Options) (*world, error) {
+	select {
+	case room <- struct{}{}:
+	case <-ctx.Done():
+		return nil, fmt.Errorf("no room for another world: %w", context.Cause(ctx))
+	}
 	w := &world{}
 	o.Reader, o.Postman, o.Configure = "memory", w.deliver, impatient
-	l, err := lab.Open(ctx, o)
-	if err != nil {
+	var err error
+	if w.lab, err = lab.Open(ctx, o); err != nil {
+		<-room
 		return nil, err
 	}
-	if err := l.PowerOn(); err != nil {
-		return nil, errors.Join(err, l.Close())
+	if err := w.lab.PowerOn(); err != nil {
+		return nil, errors.Join(err, w.close())
 	}
-	w.lab = l
 	return w, nil
+}
+
+func (w *world) close() error {
+	defer func() { <-room }()
+	return w.lab.Close()
 }
 
 // impatient is a kiosk that waits no longer than it must, and does not mind a
@@ -140,31 +164,41 @@ func (w *world) newCard() (string, error) {
 	return name, w.lab.AddCard(name, virtual.PurseOptions{Number: fmt.Sprintf("31051700101%08d", w.base+w.cards), Balance: 2850, Counter: 2})
 }
 
-// ledger is what the bank says, in two ways: by the account's funds, and by the
-// payments that stand.
-type ledger struct {
-	funds, debits money.Fen
-	standing      int
+// newBank declares a bank card with an account that nobody has used.
+func (w *world) newBank(ctx context.Context, o virtual.BankOptions) (name, pan string, err error) {
+	w.banks++
+	name, o.PAN = fmt.Sprintf("bank%d", w.banks), fmt.Sprintf("62258811%08d", w.base+w.banks)
+	return name, o.PAN, w.lab.AddBank(ctx, name, bankPIN, funds, o, false)
 }
 
-func (w *world) ledger(ctx context.Context) (l ledger, err error) {
+// ledger is what the bank says, in two ways: by an account's funds, and by the
+// payments of it that stand.
+type ledger struct {
+	funds, debits money.Fen
+	standing      int // payments, of any account
+	torn          int // payments that went back otherwise than by one reversal
+}
+
+func (w *world) ledger(ctx context.Context, pan string) (l ledger, err error) {
 	h := w.lab.Host()
 	if h == nil {
 		return l, errors.New("the host is down")
 	}
-	if l.funds, err = h.Funds(ctx, bankPAN); err != nil {
+	if l.funds, err = h.Funds(ctx, pan); err != nil {
 		return l, err
 	}
-	if l.debits, err = h.NetDebits(ctx, bankPAN); err != nil {
+	if l.debits, err = h.NetDebits(ctx, pan); err != nil {
 		return l, err
 	}
-	err = h.DB().QueryRowContext(ctx, `SELECT count(*) FROM payments WHERE code = '00' AND reversed = 0`).Scan(&l.standing)
+	err = h.DB().QueryRowContext(ctx, `SELECT (SELECT count(*) FROM payments WHERE code = '00' AND reversed = 0),
+		(SELECT count(*) FROM payments p WHERE reversed <> (SELECT count(*) FROM reversals r WHERE r.merchant = p.merchant
+			AND r.terminal = p.terminal AND r.batch = p.batch AND r.stan = p.stan AND p.code = '00' AND r.code = '00'))`).Scan(&l.standing, &l.torn)
 	return l, err
 }
 
 // judge compares bank and card after a sale.
-func (w *world) judge(ctx context.Context, card string, before ledger, amount money.Fen) error {
-	now, err := w.ledger(ctx)
+func (w *world) judge(ctx context.Context, card, pan string, before ledger, amount money.Fen) error {
+	now, err := w.ledger(ctx, pan)
 	if err != nil {
 		return err
 	}
@@ -181,6 +215,8 @@ func (w *world) judge(ctx context.Context, card string, before ledger, amount mo
 		return fmt.Errorf("the card has gained %s, not %s", gained, amount)
 	case now.standing-before.standing != int(gained/amount):
 		return fmt.Errorf("%d payments stand for %s", now.standing-before.standing, gained)
+	case now.torn != 0:
+		return fmt.Errorf("%d payments did not go back by one reversal each", now.torn)
 	}
 	return w.lab.Conserved(ctx, 0)
 }

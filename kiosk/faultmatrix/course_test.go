@@ -1,0 +1,125 @@
+package faultmatrix
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"buka/cardio/virtual"
+	"buka/kiosk/lab"
+	"buka/topup"
+)
+
+// tap and slot are bank cards without and with contacts. One with contacts has
+// the last word: issuer authentication, scripts, second GENERATE AC.
+var (
+	tap     = &virtual.BankOptions{}
+	slot    = &virtual.BankOptions{Contact: true}
+	regrets = &virtual.BankOptions{Contact: true, Regrets: true}
+)
+
+// courses are sales that go otherwise than most.
+var courses = []course{
+	{name: "stopped after the payment", bank: tap, stops: topup.Holding,
+		messages: "0100 0110 0200 0210 *0400 *0410"},
+	{name: "refused by the transit card", bank: tap, refuse: 0x9302,
+		messages: "0100 0110 0200 0210 0100 0110 *0220 *0230 *0400 *0410"},
+	{name: "paid without an answer", bank: tap, silent: "0210",
+		messages: "0100 0110 0200 *0400 *0410"},
+	{name: "refused by the bank card", bank: regrets, script: true,
+		messages: "0100 0110 *0200 *0210 *0400 *0410"},
+	{name: "in the slot, with a script", bank: slot, script: true,
+		messages: "*0100 *0110 *0200 *0210 *0620 *0630 *0100 *0110 *0220 *0230"},
+	{name: "the second PIN", bank: tap, wrong: true,
+		messages: "0100 0110 *0200 *0210 *0200 *0210 0100 0110 0220 0230"},
+	{name: "the second PIN in the slot", bank: slot, wrong: true,
+		messages: "0100 0110 *0200 *0210 *0200 *0210 0100 0110 0220 0230"},
+}
+
+// TestCourses: each course has the messages that it is said to have.
+func TestCourses(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 5*time.Minute, errors.New("it never ended"))
+	defer cancel()
+	w, err := open(ctx, t.TempDir(), 30*time.Second, 0) // so that no honest answer is late
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	for _, c := range courses {
+		if c.silent != "" {
+			continue // its answer is late by the timer: it has no other sales than struck ones
+		}
+		var mu sync.Mutex
+		var seen []string
+		w.post(func(out bool, frame []byte) []lab.Delivery {
+			mu.Lock()
+			defer mu.Unlock()
+			if ofSale(frame) {
+				seen = append(seen, mtiOf(frame))
+			}
+			return []lab.Delivery{{Frame: frame}}
+		})
+		if _, err := w.sale(ctx, c); err != nil {
+			t.Fatalf("%s: %v", c.name, err)
+		}
+		if c.script && c.bank != regrets {
+			if err := w.told(ctx, w.bank); err != nil {
+				t.Errorf("%s: %v", c.name, err)
+			}
+		}
+		w.post(nil)
+		mu.Lock()
+		got := slices.Sorted(slices.Values(seen))
+		mu.Unlock()
+		want := strings.Fields(strings.ReplaceAll(c.messages, "*", ""))
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", c.name, seen, c.messages)
+		}
+	}
+}
+
+// turn is one message of a course and what it meets.
+type turn struct {
+	course
+	fate
+}
+
+// TestEveryMessageOfOtherCourses: the same for the messages that a sale has when
+// it goes back, when the bank card lies in the slot and has the last word, and
+// when a second PIN is wanted.
+func TestEveryMessageOfOtherCourses(t *testing.T) {
+	t.Parallel()
+	var list []turn
+	for _, c := range courses {
+		for _, l := range c.letters(true) {
+			for _, f := range fates(l.mti, l.n) {
+				list = append(list, turn{c, f})
+			}
+		}
+	}
+	each(t, list, func(ctx context.Context, w *world, o turn) error {
+		var err error
+		told := o.mti == "0620" || o.mti == "0630"
+		if told { // first what is left of the task before
+			_, err = w.sale(ctx, plain)
+		}
+		if err == nil {
+			err = w.struck(ctx, o.fate, o.course)
+		}
+		if err == nil && told {
+			err = w.told(ctx, w.bank)
+		}
+		if err != nil {
+			return fmt.Errorf("%s, %s: %w", o.course.name, o.fate, err)
+		}
+		return nil
+	})
+	t.Logf("%d sales", len(list))
+}
