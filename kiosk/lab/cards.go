@@ -14,7 +14,6 @@ import (
 	"buka/cardio/reader/pcscd"
 	"buka/cardio/virtual"
 	"buka/internal/money"
-	"buka/internal/pboc"
 	"buka/kiosk/station"
 	"buka/topup"
 )
@@ -247,71 +246,6 @@ func (l *Lab) Tap(ctx context.Context, name string, place topup.Place) error {
 	return nil
 }
 
-// leaveAfter takes a tapped card away, if it has not been laid again since.
-func (l *Lab) leaveAfter(c *purseCard, lays int) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c.field != topup.Front || c.laid || c.lays != lays {
-		return
-	}
-	slot := l.fields[string(c.field)]
-	c.field = ""
-	if slot != nil && slot.Present() {
-		if err := slot.Remove(); err != nil {
-			l.log.Warn("a card stays in a field", "err", err)
-		}
-	}
-}
-
-// Tear arms a card: at its next write the power goes, "before" or "after" the
-// card's commit. "off" disarms.
-func (l *Lab) Tear(name, when string) error {
-	c, err := l.purse(name)
-	if err != nil {
-		return err
-	}
-	w := map[string]virtual.When{"before": virtual.Before, "after": virtual.After}[when]
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if when == "off" {
-		c.Disarm()
-		c.armed = ""
-		return nil
-	}
-	if w == 0 {
-		return fmt.Errorf("tear %q: before, after or off", when)
-	}
-	c.armed = when
-	c.Purse.Tear(virtual.Tear{When: w, Match: virtual.IsCredit, OnTorn: func() {
-		go func() { // the card is gone from the field
-			l.mu.Lock()
-			c.armed, c.field, c.laid = "", "", false
-			l.mu.Unlock()
-			l.changed()
-		}()
-	}})
-	return nil
-}
-
-// Armed lists the cards whose tear has not struck yet.
-func (l *Lab) Armed() []string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	var names []string
-	for name, c := range l.purses {
-		if c.Armed() || c.refuse.Load() != 0 {
-			names = append(names, name)
-		}
-	}
-	for name, c := range l.banks {
-		if c.Armed() {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return names
-}
-
 // until waits for a state of the station. It looks after each step; the ticker
 // is for states that change without one.
 func (l *Lab) until(ctx context.Context, st *station.Station, ok func() bool) error {
@@ -340,81 +274,6 @@ func (l *Lab) until(ctx context.Context, st *station.Station, ok func() bool) er
 	return nil
 }
 
-// Refuse has the card's next write answered with a status word, once; nothing
-// is written.
-func (l *Lab) Refuse(name string, sw uint16) error {
-	c, err := l.purse(name)
-	if err != nil {
-		return err
-	}
-	c.refuse.Store(uint32(sw))
-	return nil
-}
-
-// Block is the issuer's; SetLimit the most that the card holds from now on.
-func (l *Lab) Block(name string, blocked bool) error {
-	c, err := l.purse(name)
-	if err == nil {
-		c.SetBlocked(blocked)
-	}
-	return err
-}
-
-// SetLimit changes the most that a card holds.
-func (l *Lab) SetLimit(name string, limit money.Fen) error {
-	c, err := l.purse(name)
-	if err == nil {
-		c.SetLimit(limit)
-	}
-	return err
-}
-
-// Replay makes of a card an emulator that shows it as it was when it was last
-// heard, whatever has been written since.
-func (l *Lab) Replay(name string) error {
-	c, err := l.purse(name)
-	if err == nil {
-		c.fraud.Replay()
-	}
-	return err
-}
-
-// elsewhere is a terminal that is not ours.
-var elsewhere = pboc.Terminal{0x99, 0x88, 0x77, 0x66, 0x55, 0x44}
-
-// Ride debits a card at a gate elsewhere; LoadElsewhere credits it at a kiosk
-// of somebody else's. Neither is this world's money.
-func (l *Lab) Ride(name string, amount money.Fen) error {
-	return l.away(name, -amount, func(p *virtual.Purse) error { return p.Ride(amount, elsewhere, time.Now()) })
-}
-
-// LoadElsewhere credits a card at a kiosk of somebody else's.
-func (l *Lab) LoadElsewhere(name string, amount money.Fen) error {
-	return l.away(name, amount, func(p *virtual.Purse) error { return p.LoadElsewhere(amount, elsewhere, time.Now()) })
-}
-
-func (l *Lab) away(name string, change money.Fen, do func(*virtual.Purse) error) error {
-	c, err := l.purse(name)
-	if err != nil {
-		return err
-	}
-	if !awaitFor(awayWait, func() bool { return l.fieldOf(c) == "" }) {
-		return fmt.Errorf("card %s lies on a reader of the kiosk: take it away first", name)
-	}
-	if err := do(c.Purse); err != nil {
-		return err
-	}
-	l.mu.Lock()
-	c.before += change
-	l.mu.Unlock()
-	l.changed()
-	return nil
-}
-
-// awayWait is how long a card that leaves by itself may take to: the kiosk works on
-// it till then, and no gate elsewhere can have it.
-const awayWait = 30 * time.Second
-
 // fieldOf is the field that a card is in; "": none.
 func (l *Lab) fieldOf(c *purseCard) topup.Place {
 	l.mu.Lock()
@@ -441,4 +300,20 @@ func (l *Lab) Until(ctx context.Context, ok func() bool) error {
 		return err
 	}
 	return l.until(ctx, st, ok)
+}
+
+// leaveAfter takes a tapped card away, if it has not been laid again since.
+func (l *Lab) leaveAfter(c *purseCard, lays int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if c.field != topup.Front || c.laid || c.lays != lays {
+		return
+	}
+	slot := l.fields[string(c.field)]
+	c.field = ""
+	if slot != nil && slot.Present() {
+		if err := slot.Remove(); err != nil {
+			l.log.Warn("a card stays in a field", "err", err)
+		}
+	}
 }
