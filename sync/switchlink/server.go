@@ -182,17 +182,19 @@ func (s *Server) answer(f Frame, m *Message, out *answers) {
 	r, err := s.cfg.Spec.DecodeRequest(m)
 	m.Zero()
 	defer r.PIN.Wipe()
-	if err != nil {
-		s.cfg.Logger.Warn("switch host: a request that cannot be read", "message", m, "error", err)
-		if r.Kind != KindNone {
-			out.write(f, r, Response{Code: CodeFormat, At: time.Now()}, nil)
-		}
+	if r.Kind == KindNone { // nobody knows whom to answer, or as what
+		s.cfg.Logger.Warn("switch host: a message that is no request", "message", m, "error", err)
 		return
 	}
-	mac, err := s.authenticate(m, r)
-	if err != nil {
-		s.cfg.Logger.Warn("switch host: a request whose MAC is wrong", "message", m, "error", err)
+	mac, bad := s.authenticate(m, r) // before a word of it is believed, also that it is malformed
+	switch {
+	case bad != nil:
+		s.cfg.Logger.Warn("switch host: a request whose MAC is wrong", "message", m, "error", bad)
 		out.write(f, r, Response{Code: CodeBadMAC, At: time.Now()}, mac)
+		return
+	case err != nil:
+		s.cfg.Logger.Warn("switch host: a request that cannot be read", "message", m, "error", err)
+		out.write(f, r, Response{Code: CodeFormat, At: time.Now()}, mac)
 		return
 	}
 	a, ok := s.cfg.Handler.Handle(s.ctx, r)
@@ -202,7 +204,9 @@ func (s *Server) answer(f Frame, m *Message, out *answers) {
 }
 
 // authenticate checks the MAC of a request that must have one, and gives the
-// authenticator for its answer.
+// authenticator for its answer, whatever the check says: whoever has the keys
+// shall believe that the request was refused. Nil with an error: the host has no
+// keys of this terminal.
 func (s *Server) authenticate(m *Message, r *Request) (Authenticator, error) {
 	if s.cfg.MAC == nil || s.cfg.Spec.mac.without[r.Kind] {
 		return nil, nil
