@@ -13,10 +13,7 @@ import (
 	"buka/kiosk/lab"
 )
 
-const (
-	amount  = 10_00
-	patient = 2 * time.Minute // nothing takes so long but what hangs
-)
+const patient = 2 * time.Minute // nothing takes so long but what hangs
 
 // timer of the switch link in these worlds: long enough that an honest answer is
 // never late, also while all worlds work.

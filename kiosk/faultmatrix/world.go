@@ -19,6 +19,7 @@ const (
 	bankPIN  = "123456"
 	wrongPIN = "111111"
 	funds    = 10_000_000_00
+	amount   = 10_00 // of a sale
 )
 
 // world is a lab for many sales, with a bank card that serves where a sale does
