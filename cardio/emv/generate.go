@@ -114,11 +114,14 @@ func (p *Payment) takeCryptogram() error {
 	return nil
 }
 
-// Bits of the card transaction qualifiers (9F6C), first byte.
+// Bits of the card transaction qualifiers (9F6C; EMV Contactless Books C-3 annex
+// A.2 and C-7 annex A), first byte and second.
 const (
 	ctqOnlinePIN = 0x80
 	ctqGoOnline  = 0x20 // go online if offline authentication fails
 	ctqContact   = 0x10 // use the contact interface if it fails
+
+	ctqDevice = 0x80 // the device (a telephone, a watch) has verified its owner
 )
 
 // contactless is what remains where GPO gave the cryptogram (kernels 3 and 7).
@@ -132,8 +135,10 @@ func (p *Payment) contactless(t Terminal) error {
 	}
 	// The verification results were zeros when the card made its cryptogram, and
 	// go to the issuer as they were. So a forged signature is for us to act on.
+	forged := false
 	if p.card[0x9F4B] != nil {
 		err := p.fastDDA(t)
+		forged = err != nil
 		q := p.card[0x9F6C]
 		switch {
 		case err == nil:
@@ -145,16 +150,36 @@ func (p *Payment) contactless(t Terminal) error {
 			return &Refusal{Reason: Declined}
 		}
 	}
-	// The card says how it is to be verified; one that says nothing and is over
-	// the limit has its PIN asked for.
-	p.PIN = t.needsCVM()
-	if q := p.card[0x9F6C]; len(q) == 2 && q[0]&ctqOnlinePIN != 0 {
-		p.PIN = true
-	}
-	p.cvm = []byte{0x1F, 0x02, 0x02}
-	if p.PIN {
-		p.cvm = []byte{0x02, 0x00, 0x00}
-	}
 	didCVM.set(p.tsi)
+	return p.contactlessHolder(t, forged)
+}
+
+// contactlessHolder is cardholder verification by what the card asks for (EMV
+// Contactless Books C-3 5.7 and C-7): the PIN at the bank, or none where the
+// device has verified its owner, or the amount needs nothing. A card that says
+// nothing and is over the limit has its PIN asked for. Nobody needs to believe a
+// bit that came over the air: the issuer sees the device's verification in 9F10,
+// under the cryptogram, and we see the bit in 9F69, under the signature. Where that
+// is forged or cannot be checked, the PIN is asked for.
+func (p *Payment) contactlessHolder(t Terminal, forged bool) error {
+	q := p.card[0x9F6C]
+	if len(q) != 2 {
+		q = []byte{0, 0}
+	}
+	p.PIN = t.needsCVM()
+	p.cvm = []byte{cvmNone, 0x02, 0x02}
+	switch {
+	case q[0]&ctqOnlinePIN != 0:
+		p.PIN = true
+	case q[1]&ctqDevice != 0 && !forged:
+		if related := p.card[0x9F69]; related != nil && (len(related) < 7 || !bytes.Equal(related[5:7], q)) {
+			return &Refusal{Reason: Declined} // the qualifiers are not those that the card signed
+		}
+		p.PIN = false
+		p.cvm = []byte{cvmOffline, whenAlways, 0x02}
+	}
+	if p.PIN {
+		p.cvm = []byte{cvmOnline, whenAlways, 0x00}
+	}
 	return nil
 }

@@ -47,6 +47,7 @@ const (
 // Cardholder verification methods and conditions (EMV Book 3 annex C3).
 const (
 	cvmFail     = 0x00
+	cvmOffline  = 0x01 // by the card itself; 9F34 says so of a telephone, too (Book C-2 sets 01 00 02)
 	cvmOnline   = 0x02
 	cvmNone     = 0x1F
 	cvmTryNext  = 0x40
@@ -89,7 +90,7 @@ func (p *Payment) verifyHolder(t Terminal) {
 			p.cvm = []byte{method, when, 0x01}
 			cvmFailed.set(p.tvr)
 			return
-		case 0x01, 0x03, 0x04, 0x05, 0x1E: // known, and not in this kiosk
+		case cvmOffline, 0x03, 0x04, 0x05, 0x1E: // known, and not in this kiosk
 		default:
 			unknownCVM.set(p.tvr)
 		}

@@ -77,11 +77,13 @@ var (
 	riskData  = []byte{0x00, 0x00, 0x00, 0x00, 0, 0, 0, 0} // 9F1D: no offline PIN
 )
 
-// Bytes of the terminal transaction qualifiers (9F66), emv sheet 4.3.
+// Bytes of the terminal transaction qualifiers (9F66), emv sheet 4.3; EMV
+// Contactless Book A 5.7.
 const (
 	ttqAbilities = 0x34 // qPBOC and qVSDC, contact too, online PIN
 	ttqOnline    = 0x80 // an online cryptogram is required
 	ttqCVM       = 0x40 // a CVM is required
+	ttqDevice    = 0x40 // a device may have verified its owner itself
 	ttqFDDA      = 0x80 // fDDA version 01
 )
 
@@ -91,7 +93,7 @@ func (t Terminal) qualifiers() []byte {
 	if t.needsCVM() {
 		second |= ttqCVM
 	}
-	return []byte{ttqAbilities, second, 0x00, ttqFDDA}
+	return []byte{ttqAbilities, second, ttqDevice, ttqFDDA}
 }
 
 func (t Terminal) needsCVM() bool { return t.NoCVM == 0 || t.Amount > t.NoCVM }

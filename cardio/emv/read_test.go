@@ -122,7 +122,7 @@ func TestPriorityAndNextApplication(t *testing.T) {
 	if strings.Join(c.order, " ") != credit+" "+debit {
 		t.Error(c.order)
 	}
-	want := "8314" + "34C00080" + "000000005000" + "0156" + "0156" + "260115" + "00" + "0000"
+	want := "8314" + "34C04080" + "000000005000" + "0156" + "0156" + "260115" + "00" + "0000"
 	if hexOf(c.gpoData) != want {
 		t.Errorf("GPO with %s, want %s", hexOf(c.gpoData), want)
 	}

@@ -34,6 +34,7 @@ type BankOptions struct {
 	Contact bool   // the contact face: a PSE and no PPSE, GENERATE AC
 	NoPSE   bool   // contact: no directory
 	NoPIN   bool   // verified by nothing
+	Device  bool   // a telephone that has verified its owner, where the terminal takes that; kernels 3 and 7
 	ODA     string // contact: "cda" (default), "dda", "sda", "none"
 	Refuses bool   // the first cryptogram is an AAC
 	Regrets bool   // the second one is, whatever the host says

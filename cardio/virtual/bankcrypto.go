@@ -18,6 +18,11 @@ const (
 	kindARQC byte = 0x80
 )
 
+// ownerVerified in the card verification results: a PIN was verified without the
+// bank. A telephone says by it that it has verified its owner, and the issuer
+// believes it, since the cryptogram is over it.
+const ownerVerified = 0x04
+
 // results are the card verification results in 9F10: which cryptograms were
 // given in the first and second GENERATE AC. 10 in the second's place: none.
 func results(first, second byte) byte {
@@ -58,16 +63,20 @@ func (b *Bank) oneAnswer(objects map[apdu.Tag][]byte) apdu.Response {
 	if b.opt.Refuses {
 		kind = kindAAC
 	}
-	issuer := b.issuerData(results(kind, 0x80))
+	qualifiers, verified := []byte{0x80, 0x00}, byte(0) // PIN at the host
+	ttq := objects[0x9F66]
+	switch {
+	case b.opt.Device && len(ttq) == 4 && ttq[2]&0x40 != 0:
+		qualifiers, verified = []byte{0x00, 0x80}, ownerVerified
+	case b.opt.NoPIN:
+		qualifiers[0] = 0
+	}
+	issuer := b.issuerData(results(kind, 0x80) | verified)
 	ac, err := b.cryptogram(objects, issuer)
 	if err != nil {
 		return sw(apdu.ConditionsNotMet)
 	}
 	s.stage, s.arqc = 1, ac
-	qualifiers := []byte{0x80, 0x00} // PIN at the host
-	if b.opt.NoPIN {
-		qualifiers[0] = 0
-	}
 	related := append([]byte{0x01, 0x5A, 0x5A, byte(s.atc >> 8), byte(s.atc)}, qualifiers...)
 	number := []byte{byte(s.atc >> 8), byte(s.atc)}
 	signed := dynamic(append([]byte{2}, number...), objects[0x9F37], objects[0x9F02], objects[0x5F2A], related)

@@ -19,7 +19,7 @@ var bankChoices = map[string][]string{
 	"face":    {"contactless", "contact"},
 	"kind":    {"debit", "credit"},
 	"scheme":  {"unionpay", "visa", "mastercard"},
-	"cvm":     {"pin", "none"},
+	"cvm":     {"pin", "none", "device"},
 	"oda":     {"cda", "dda", "sda", "none"},
 	"profile": {"", "common", "cvn10", "cvn18"},
 	"issuer":  {"ours", "other", "unknown"},
@@ -62,7 +62,7 @@ func (r *runner) bank(ctx context.Context, l Line) error {
 	}
 	o := virtual.BankOptions{
 		PAN: l.Opts["pan"], Expiry: l.Opts["expiry"], Contact: l.Opts["face"] == "contact", Credit: l.Opts["kind"] == "credit", AID: bankAIDs[l.Opts["scheme"]],
-		NoPIN: l.Opts["cvm"] == "none", ODA: l.Opts["oda"],
+		NoPIN: l.Opts["cvm"] == "none", Device: l.Opts["cvm"] == "device", ODA: l.Opts["oda"],
 		Profile: map[string]cryptogram.Profile{"common": cryptogram.Common, "cvn10": cryptogram.CVN10, "cvn18": cryptogram.CVN18}[l.Opts["profile"]],
 	}
 	a := lab.Account{PIN: l.Opts["pin"], None: l.Opts["issuer"] == "unknown"}

@@ -3,6 +3,7 @@ package station
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"log/slog"
 	"testing"
@@ -206,6 +207,26 @@ func TestNoPINUnderTheLimit(t *testing.T) {
 		}
 		if paid := c.pays(7); paid.Outcome != entry.Done || (c.sent[0].sealed != nil) != secret {
 			t.Errorf("limit %d: %+v", limit, paid)
+		}
+	}
+}
+
+// TestATelephonePaysWithoutAPIN: it has verified its owner, says its signature; a
+// card of the same kind is asked for its PIN.
+func TestATelephonePaysWithoutAPIN(t *testing.T) {
+	for _, device := range []bool{true, false} {
+		c := newCounter(t)
+		c.insert(c.card(virtual.BankOptions{Device: device}))
+		why, secret := c.collect()
+		if why != "" || secret == device || (c.asked == 0) != device {
+			t.Errorf("telephone %v: %q, PIN wanted %v, asked %d times", device, why, secret, c.asked)
+		}
+		mode, method := "07"+enteredPIN(c.tender.payment), map[bool]string{true: "010002", false: "020000"}[device]
+		if paid := c.pays(7); paid.Outcome != entry.Done || (c.sent[0].sealed == nil) != device || c.sent[0].mode != "07" {
+			t.Errorf("telephone %v: %+v", device, paid)
+		}
+		if got := hex.EncodeToString(c.tag(c.sent[0].icc, 0x9F34)); got != method || mode != map[bool]string{true: "072", false: "071"}[device] {
+			t.Errorf("telephone %v: DE22 %s, 9F34 %s", device, mode, got)
 		}
 	}
 }

@@ -185,3 +185,11 @@ func (c *chip) saysPIN() bool {
 	method := c.objects[0x9F34]
 	return c.objects[0x95][2]&0x04 != 0 || len(method) == 3 && method[0]&0x3F == 0x02
 }
+
+// saysDevice: by the card verification results in 9F10, which the cryptogram is
+// over, a telephone has verified its owner (a PIN was verified without the bank,
+// and did not fail).
+func (c *chip) saysDevice() bool {
+	issuer := c.objects[0x9F10]
+	return len(issuer) > 4 && issuer[4]&0x06 == 0x04
+}

@@ -296,6 +296,39 @@ func TestNoPINUpToALimit(t *testing.T) {
 	}
 }
 
+// TestATelephoneNeedsNoPIN: whatever the amount, if its cryptogram says that it has
+// verified its owner; what the terminal says beside it counts for nothing.
+func TestATelephoneNeedsNoPIN(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		card   virtual.BankOptions
+		mode   string
+		change func(*testing.T, []byte) []byte
+		want   string
+	}{
+		{"telephone", virtual.BankOptions{Device: true}, "072", nil, "00"},
+		{"with contacts", virtual.BankOptions{Device: true}, "052", nil, "55"},
+		{"card", virtual.BankOptions{}, "072", nil, "55"},
+		{"card, and the terminal lies", virtual.BankOptions{NoPIN: true}, "072", func(t *testing.T, icc []byte) []byte {
+			return swap(t, icc, 0x9F34, func(v []byte) { copy(v, []byte{0x01, 0x00, 0x02}) })
+		}, "55"},
+		{"card, and its results are changed", virtual.BankOptions{NoPIN: true}, "072", func(t *testing.T, icc []byte) []byte {
+			return swap(t, icc, 0x9F10, func(v []byte) { v[4] |= 0x04 })
+		}, "59"},
+	} {
+		w := newWorld(t, nil)
+		_, icc := newBankCard(t, c.card).start(500_00)
+		if c.change != nil {
+			icc = c.change(t, icc)
+		}
+		r := withoutPIN(w.chipRequest(saleID(1), 500_00, icc))
+		r.EntryMode = c.mode
+		if a := w.ask(r); a.Code != c.want {
+			t.Errorf("%s: %s, want %s", c.name, a.Code, c.want)
+		}
+	}
+}
+
 // TestOtherBanks: a PAN of another bank is 15, one of ours without an account 14.
 func TestOtherBanks(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.BINs = []string{"622588"} })

@@ -6,18 +6,20 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 
 	"buka/internal/pin"
 	"buka/sync/switchlink"
 )
 
 // judgeHolder gives "" if the cardholder has shown to be the right one: by the
-// PIN, or up to the limit by a chip alone.
+// PIN, to the telephone that was tapped, or up to the limit by a chip alone.
 func (h *Host) judgeHolder(ctx context.Context, tx *sql.Tx, r *switchlink.Request, d *decision) (string, error) {
 	if r.PIN != nil {
 		return h.checkPIN(ctx, tx, r, d.account)
 	}
-	if d.chip != nil && d.chip.genuine && !d.chip.saysPIN() && r.Amount <= h.cfg.NoCVM {
+	if d.chip != nil && d.chip.genuine && !d.chip.saysPIN() &&
+		(r.Amount <= h.cfg.NoCVM || strings.HasPrefix(r.EntryMode, "07") && d.chip.saysDevice()) {
 		return "", nil
 	}
 	return switchlink.CodeWrongPIN, nil // a PIN is wanted; none was tried
