@@ -338,7 +338,7 @@ func TestVerdictsOfAnotherCounter(t *testing.T) {
 // something is answered again, here the link test.
 func TestDownAfterSilence(t *testing.T) {
 	h := newRawHost(t)
-	c := dialTo(t, Config{Addr: h.ln.Addr().String(), Timeout: 200 * time.Millisecond})
+	c := dialTo(t, Config{Addr: h.ln.Addr().String(), Timeout: 200 * time.Millisecond, EchoEvery: time.Hour}) // it is asked because of the silence
 	soon(t, "up", func() bool { return c.State().Up })
 	before := c.State().Since
 	if _, err := c.Reverse(bg(), testReversal(5)); !errors.Is(err, ErrNoAnswer) {
