@@ -109,11 +109,39 @@ func TestLoadRefuses(t *testing.T) {
 	}
 }
 
+// TestOtherStaysUnknown: no file makes an answer of a code that it does not name, and
+// the error says where it tried.
+func TestOtherStaysUnknown(t *testing.T) {
+	for file, where := range map[string]string{
+		`{"other": {"outcome": "declined", "reason": "bank-declined"}}`:                                                          "line 1, column 23:",
+		"{\n  \"codes\": {\"other\": 1},\n  \"other\": {}}":                                                                      "response codes",
+		"{\n  \"codes\": {},\n  \"other\": {\n    \"reason\": \"a\",\n    \"outcome\" :\t\"declined\"\n  }\n}":                   "line 5, column 17:",
+		`{"Other": {"OUTCOME": "declined", "reason": "a"}}`:                                                                      "line 1, column 23:",
+		"{\"other\": {\"outcome\": \"unknown\", \"reason\": \"a\"},\n\"other\": {\"outcome\": \"declined\", \"reason\": \"a\"}}": "line 2, column 22:",
+		"{\"other\":\n {\"reason\": \"a\"}}":                                                                                     "line 2, column 2:",
+		`{"other": {"outcome": "approved"}}`:                                                                                     "line 1, column 23:",
+	} {
+		_, err := answers.Load([]byte(file))
+		if err == nil || !strings.Contains(err.Error(), where) {
+			t.Errorf("%s: %v, want %q", file, err, where)
+		}
+	}
+	_, err := answers.Load([]byte(`{"other": {"outcome": "declined", "reason": "bank-declined"}}`))
+	if err == nil || !strings.Contains(err.Error(), `must be "unknown"`) {
+		t.Error(err)
+	}
+	table, err := answers.Load([]byte(`{"other": {"outcome": "unknown", "reason": "bank-unreachable", "action": "retry-later"}}`)) // its words may differ
+	if want := (answers.Answer{Reason: "bank-unreachable", Action: answers.RetryLater}); err != nil || table.Of("Q9") != want {
+		t.Errorf("%v", err)
+	}
+}
+
 // FuzzLoad: whatever a file says, a payment is done only with an approval that
 // the link has checked, and everything else has words.
 func FuzzLoad(f *testing.F) {
 	f.Add([]byte(`{"codes": {"51": {"outcome": "unknown", "reason": "a-b", "action": "staff"}}}`), "51")
 	f.Add([]byte(`{"other": {"outcome": "declined", "reason": "x"}}`), "00")
+	f.Add([]byte(`{"other": {"outcome": "unknown", "reason": "x"}}`), "Q9")
 	f.Fuzz(func(t *testing.T, file []byte, code string) {
 		table, err := answers.Load(file)
 		if err != nil {
@@ -127,6 +155,9 @@ func FuzzLoad(f *testing.F) {
 			if (a.Outcome == entry.Done) != (a.Reason == "") {
 				t.Errorf("%q: %+v", c, a)
 			}
+		}
+		if !slices.Contains(table.Codes(), code) && table.Of(code).Outcome != entry.Unknown {
+			t.Errorf("%q, which no row names, is %v", code, table.Of(code).Outcome)
 		}
 		if table.Of("00").Outcome != entry.Done {
 			t.Error("00 is not done")

@@ -41,11 +41,11 @@ var Default = sync.OnceValue(func() *Table {
 })
 
 // Load lays an integrator's file over the built-in table: JSON with "codes", an
-// object of rows by code, and "other" for all that no row names; a row has
-// "outcome" (approved, declined, unknown), "reason" (a key of the language
+// object of rows by code, and "other" for all that no row names, whose outcome stays
+// unknown; a row has "outcome" (approved, declined, unknown), "reason" (a key of the language
 // files), "action" (none, new-pin, sign-on, out-of-service, retry-later, staff)
 // and "meaning", for people. What the file does not name stays as it is. The
-// error names the row that is wrong.
+// error names the row that is wrong, and of "other" line and column.
 func Load(file []byte) (*Table, error) { return Default().over(file) }
 
 // Of gives the meaning of a code; with the built-in table anything that no row
@@ -100,8 +100,11 @@ func (t *Table) over(file []byte) (*Table, error) {
 	}
 	if data.Other != nil {
 		a, err := data.Other.answer("other")
+		if err == nil && a.Outcome != entry.Unknown {
+			err = errors.New(`a code that no row names says nothing about the money: its outcome must be "unknown"; name the codes that are sure to be declined`)
+		}
 		if err != nil {
-			return nil, fmt.Errorf("response codes, other: %w", err)
+			return nil, fmt.Errorf("response codes, %s: other: %w", place(file, "other", "outcome"), err)
 		}
 		out.other = a
 	}
