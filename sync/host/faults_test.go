@@ -36,7 +36,7 @@ func TestFaults(t *testing.T) {
 	_, err := w.again(func(ctx context.Context) (any, error) { return hasty.Eligible(ctx, q) })
 	unanswered(t, err)
 	eventually(t, "both faults have fired", func() bool { return w.faults.Fired() == 2 }) // what nobody waits for may still be on its way
-	if err := w.client.Echo(w.ctx(), w.next()); err != nil { // neither echo
+	if err := w.client.Echo(w.ctx(), w.next()); err != nil {                              // neither echo
 		t.Fatal(err)
 	}
 	w.signOn() // nor sign-on
