@@ -209,6 +209,39 @@ func TestTargetsAndTextSizes(t *testing.T) {
 	}
 }
 
+// The hotline is whole wherever it is shown, with high contrast too.
+func TestTheHotlineIsWhole(t *testing.T) {
+	b, addr := newBrowser(t)
+	s := shot("idle")
+	rev := uint64(1)
+	b.g.passenger.Set(s)
+	b.do(chromedp.Navigate("http://" + addr + "/"))
+	b.until(up)
+	for _, contrast := range []bool{false, true} {
+		if contrast {
+			b.do(chromedp.Click("#contrast"))
+			b.until(`document.documentElement.dataset.contrast === "high"`)
+		}
+		for _, window := range []size{{"small", 1280, 800}, laptop, {"large", 1920, 1080}, upright} {
+			b.do(chromedp.EmulateViewport(window.w, window.h))
+			for _, code := range lang.Codes() {
+				rev++
+				s.Rev, s.Lang = rev, code
+				b.g.passenger.Set(s)
+				b.until(fmt.Sprintf(`document.documentElement.dataset.rev === "%d"`, rev))
+				cut, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`(() => {
+				  const e = document.querySelector(".where > span"), r = e.getBoundingClientRect();
+				  return r.width && e.scrollWidth <= e.clientWidth && r.right <= innerWidth && r.left > document.getElementById("help").getBoundingClientRect().right - 1 ||
+				    r.top > document.getElementById("help").getBoundingClientRect().bottom - 1 ? "" : e.scrollWidth + " in " + e.clientWidth + " at " + r.left;
+				})()`))
+				if err != nil || cut != "" {
+					t.Errorf("%d %s, high contrast %v: %s %v", window.w, code, contrast, cut, err)
+				}
+			}
+		}
+	}
+}
+
 // The words of staff's buttons keep clear of the edge, and no page is wider than
 // its window.
 func TestStaffPagesFitTheirWindows(t *testing.T) {
