@@ -26,6 +26,9 @@ type Terminal struct {
 	// NoCVM is the largest amount that needs no PIN, where the card agrees; 0: a
 	// PIN for every payment.
 	NoCVM money.Fen
+	// AskPIN: the issuer has asked for the PIN, so what card, device and amount would
+	// do without does not count.
+	AskPIN bool
 	// Keys are the certification authorities' public keys; nil: those built in.
 	Keys *CATable
 	// Choose lets the cardholder choose among applications (best first), when a
@@ -93,10 +96,14 @@ func (t Terminal) qualifiers() []byte {
 	if t.needsCVM() {
 		second |= ttqCVM
 	}
-	return []byte{ttqAbilities, second, ttqDevice, ttqFDDA}
+	third := byte(ttqDevice)
+	if t.AskPIN {
+		third = 0
+	}
+	return []byte{ttqAbilities, second, third, ttqFDDA}
 }
 
-func (t Terminal) needsCVM() bool { return t.NoCVM == 0 || t.Amount > t.NoCVM }
+func (t Terminal) needsCVM() bool { return t.AskPIN || t.NoCVM == 0 || t.Amount > t.NoCVM }
 
 // objects are the terminal's own data objects.
 func (t Terminal) objects() (map[apdu.Tag][]byte, error) {

@@ -44,7 +44,8 @@ type bankCard struct {
 	serial      uint64      // the presence that was read
 	sealed      *pin.Sealed
 	asking      topup.TakeTender
-	application entry.Hex // that the passenger has chosen; nil: there was no choice
+	application entry.Hex    // that the passenger has chosen; nil: there was no choice
+	unasked     entry.SaleID // whose payment without a PIN the host has refused for that
 
 	telling  sync.Mutex // one at a time tells the issuer
 	mu       sync.Mutex
@@ -100,6 +101,7 @@ func (b *bankCard) read(ctx context.Context, st reader.State, choose func(contex
 	}
 	b.serial = st.Serial
 	terminal := b.terminal(b.asking)
+	terminal.AskPIN = b.unasked != "" && b.unasked == b.asking.Sale
 	terminal.Choose = func(ctx context.Context, list []emv.Choice) (int, error) {
 		clock.Stop()
 		defer clock.Reset(cardReadWait)
@@ -136,8 +138,12 @@ func (b *bankCard) unread(ctx context.Context, serial uint64, err error) error {
 }
 
 // Again asks for another PIN. The cryptogram has been used, so there must be a
-// new one: from the card that has stayed, or at another tap.
+// new one: from the card that has stayed, or at another tap. Where none was asked
+// for, because card and amount agreed on that, the bank wants one all the same.
 func (b *bankCard) Again(ctx context.Context, c topup.RetryPIN) error {
+	if b.payment != nil && !b.payment.PIN {
+		b.unasked = c.Sale
+	}
 	b.Drop()
 	b.asking = topup.TakeTender{Sale: c.Sale, Amount: c.Amount}
 	st, err := b.slot.find()

@@ -1,0 +1,48 @@
+package station
+
+import (
+	"testing"
+
+	"buka/cardio/emv"
+	"buka/cardio/virtual"
+	"buka/internal/entry"
+	"buka/topup"
+)
+
+// TestABankThatWantsThePIN: a payment without a PIN that the bank declines for want of
+// one (55) is tried again with the PIN, not in the same way until the tries are used
+// up. The next sale of the card begins without one.
+func TestABankThatWantsThePIN(t *testing.T) {
+	for name, x := range map[string]struct {
+		card  virtual.BankOptions
+		limit bool
+	}{"under the limit": {virtual.BankOptions{NoPIN: true}, true}, "a telephone": {virtual.BankOptions{Device: true}, false}} {
+		c := newCounter(t)
+		terminal := c.tender.terminal
+		c.tender.terminal = func(a topup.TakeTender) emv.Terminal {
+			at := terminal(a)
+			if x.limit {
+				at.NoCVM = 100_00
+			}
+			return at
+		}
+		c.insert(c.card(x.card))
+		if why, secret := c.collect(); why != "" || secret {
+			t.Fatalf("%s: %q, PIN wanted %v", name, why, secret)
+		}
+		c.answer = func(icc []byte) (topup.Paid, []byte) { return c.says("55", icc) }
+		if paid := c.pays(7); paid.Outcome != entry.NotDone {
+			t.Fatalf("%s: %+v", name, paid)
+		}
+		c.answer = c.approves
+		if why := c.reason(c.tender.Again(t.Context(), topup.RetryPIN{Sale: "SALE", Amount: 5000})); why != "" || c.asked != 1 {
+			t.Fatalf("%s: %q, the PIN was asked for %d times", name, why, c.asked)
+		}
+		if paid := c.pays(8); paid.Outcome != entry.Done || len(c.sent) != 2 || c.sent[1].sealed == nil || enteredPIN(c.tender.payment) != "1" {
+			t.Errorf("%s: %+v", name, paid)
+		}
+		if got := c.tag(c.sent[1].icc, 0x9F34); got[0] != 0x02 {
+			t.Errorf("%s: 9F34 %X", name, got)
+		}
+	}
+}
