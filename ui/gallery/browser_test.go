@@ -209,7 +209,8 @@ func TestTargetsAndTextSizes(t *testing.T) {
 	}
 }
 
-// The hotline is whole wherever it is shown, with high contrast too.
+// The hotline is whole wherever it is shown, with high contrast too; the page fills
+// its window, and a large one with larger words.
 func TestTheHotlineIsWhole(t *testing.T) {
 	b, addr := newBrowser(t)
 	s := shot("idle")
@@ -231,6 +232,9 @@ func TestTheHotlineIsWhole(t *testing.T) {
 				b.until(fmt.Sprintf(`document.documentElement.dataset.rev === "%d"`, rev))
 				cut, err := chromedp.Run(b.ctx, chromedp.Evaluate[string](`(() => {
 				  const e = document.querySelector(".where > span"), r = e.getBoundingClientRect();
+				  const end = document.getElementById("foot").getBoundingClientRect().bottom;
+				  if (Math.abs(end - innerHeight) > 2) return "the page ends at " + end + " of " + innerHeight;
+				  if (innerWidth > 1900 && document.querySelector(".where").getBoundingClientRect().height < 2 * 26 * 1.2) return "small words on a large screen";
 				  return r.width && e.scrollWidth <= e.clientWidth && r.right <= innerWidth && r.left > document.getElementById("help").getBoundingClientRect().right - 1 ||
 				    r.top > document.getElementById("help").getBoundingClientRect().bottom - 1 ? "" : e.scrollWidth + " in " + e.clientWidth + " at " + r.left;
 				})()`))
