@@ -1,9 +1,11 @@
 package host
 
 import (
+	"cmp"
 	"database/sql"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -49,7 +51,7 @@ func TestTheModelHost(t *testing.T) {
 	for seed := range uint64(4) {
 		m := &modelWorld{world: newWorld(t, nil), model: sim.NewAuthority(2), rng: rand.New(rand.NewPCG(seed, 1)), counts: map[string]int{}, reversed: map[[2]uint32]string{}}
 		m.kiosks[0] = modelKiosk{m.client, m.batch}
-		second := m.connect("BUKA0002", 10*time.Second)
+		second := m.connect(modelTerminals[1], 10*time.Second)
 		t.Cleanup(func() { second.Close() })
 		s, err := second.SignOn(m.ctx(), 1)
 		if err != nil {
@@ -99,6 +101,8 @@ func code(a switchlink.Answer, err error) string {
 }
 
 const modelAmount money.Fen = 50_00
+
+var modelTerminals = [2]string{testTerminal, "BUKA0002"}
 
 func (m *modelWorld) one() {
 	m.Helper()
@@ -257,29 +261,29 @@ func (m *modelWorld) verifies(k int, g given) {
 	m.counts["verify"]++
 }
 
-// settlesBatch tells the host's own totals of a batch, or of an older one wrong
-// ones: the model must count alike.
+// settlesBatch tells the host's own totals of a batch, or wrong ones: the model must
+// count alike. After wrong ones the batch is uploaded, or not yet.
 func (m *modelWorld) settlesBatch(k int, batch uint32) {
 	m.Helper()
 	open := m.kiosks[k].batch
-	terminal := []string{testTerminal, "BUKA0002"}[k]
 	var t entry.Totals
 	if err := m.host.Write(m.ctx(), func(tx *sql.Tx) (err error) {
-		t, err = hostTotals(m.ctx(), tx, testMerchant, terminal, batch)
+		t, err = hostTotals(m.ctx(), tx, testMerchant, modelTerminals[k], batch)
 		return err
 	}); err != nil {
 		m.Fatal(err)
 	}
-	if batch < open && m.rng.IntN(3) == 0 {
+	if m.rng.IntN(3) == 0 {
 		t.Debits++
 	}
-	got, err := m.kiosks[k].client.Settle(m.ctx(), switchlink.Settlement{STAN: m.next(), Batch: batch, Totals: t})
+	stan := m.next()
+	got, err := m.kiosks[k].client.Settle(m.ctx(), switchlink.Settlement{STAN: stan, Batch: batch, Totals: t})
 	if want := m.model.Settle(k, batch, t); err != nil || got.Code != "00" || got.Balanced != want {
 		m.Fatalf("batch %d of %d, %+v: %+v, %v; the model says %v", batch, open, t, got, err, want)
 	}
 	m.counts[fmt.Sprint("settle ", got.Balanced)]++
-	if batch == open && len(m.taken) > 0 { // before the next batch is open here
-		m.refunds(m.taken[m.rng.IntN(len(m.taken))])
+	if batch == open { // before the next batch is open here
+		m.meanwhile(batch)
 	}
 	s, err := m.kiosks[k].client.SignOn(m.ctx(), m.next())
 	next := open
@@ -290,11 +294,109 @@ func (m *modelWorld) settlesBatch(k int, batch uint32) {
 		m.Fatalf("batch %d after %d of %d: %v", s.Batch, batch, open, err)
 	}
 	m.kiosks[k].batch = next
+	if !got.Balanced && m.rng.IntN(3) > 0 {
+		m.meanwhile(batch)
+		m.uploads(k, batch, stan)
+	}
+}
+
+// meanwhile is what comes while a batch is being settled: the money of a payment
+// goes back.
+func (m *modelWorld) meanwhile(batch uint32) {
+	m.Helper()
+	for range 2 {
+		if len(m.taken) > 0 {
+			m.refunds(m.taken[m.rng.IntN(len(m.taken))])
+		}
+	}
+	for i, p := range m.payment {
+		if p.Batch == batch && m.rng.IntN(3) == 0 {
+			m.reverses(i)
+		}
+	}
+}
+
+// counted is what the host counts in a batch, one by one.
+func (m *modelWorld) counted(k int, batch uint32) (list []sim.Uploaded) {
+	m.Helper()
+	rows, err := m.host.db.QueryContext(m.ctx(), `SELECT sale, stan, amount, 0 FROM payments WHERE merchant = ?1 AND terminal = ?2 AND batch = ?3
+			AND code = '00' AND (reversed = 0 OR refunded = 1)
+		UNION ALL SELECT sale, stan, amount, 1 FROM refunds WHERE merchant = ?1 AND terminal = ?2 AND booked = ?3 ORDER BY 4, 2`,
+		testMerchant, modelTerminals[k], batch)
+	if err != nil {
+		m.Fatal(err)
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var u sim.Uploaded
+		if err := rows.Scan(&u.Sale, &u.STAN, (*int64)(&u.Amount), &u.Credit); err != nil {
+			m.Fatal(err)
+		}
+		list = append(list, u)
+	}
+	if err := rows.Err(); err != nil {
+		m.Fatal(err)
+	}
+	return list
+}
+
+// uploads what the host has of a batch, or less, or more, or other amounts.
+func (m *modelWorld) uploads(k int, batch, stan uint32) {
+	m.Helper()
+	var list []sim.Uploaded
+	for _, u := range m.counted(k, batch) {
+		switch m.rng.IntN(6) {
+		case 0:
+			continue
+		case 1:
+			u.Amount++
+		case 2:
+			if !u.Credit { // a payment is another one under another STAN
+				u.STAN = m.next()
+			}
+		}
+		list = append(list, u)
+	}
+	if m.rng.IntN(4) == 0 {
+		list = append(list, sim.Uploaded{Sale: saleID(9), STAN: m.next(), Amount: modelAmount, Credit: m.rng.IntN(2) == 0})
+	}
+	send := switchlink.Upload{STAN: stan, Batch: batch, Index: 1, Last: true, OrigSTAN: stan} // of nothing
+	var got switchlink.Uploaded
+	var err error
+	for i := range max(1, len(list)) {
+		if len(list) > 0 {
+			u := list[i]
+			send = switchlink.Upload{STAN: stan, Batch: batch, Index: uint32(i + 1), Last: i == len(list)-1, Sale: u.Sale, OrigSTAN: u.STAN, Amount: u.Amount, Credit: u.Credit}
+		}
+		if got, err = m.kiosks[k].client.Upload(m.ctx(), send); err != nil || got.Code != "00" {
+			m.Fatalf("upload of batch %d: %+v, %v", batch, got, err)
+		}
+	}
+	real, model := differing(got.Differs), differing(m.model.Upload(k, batch, list))
+	if !slices.Equal(real, model) || got.Balanced != (len(model) == 0) {
+		m.Fatalf("upload of batch %d, %+v: %+v, and the model says %+v", batch, list, got, model)
+	}
+	m.counts[fmt.Sprint("upload ", got.Balanced)]++
+	m.counts["differences"] += len(real)
+}
+
+// differing puts differences into one order. The STAN of a refund is not told by
+// the model if the host alone has it.
+func differing(list []entry.Difference) []entry.Difference {
+	for i := range list {
+		if list[i].Kiosk < 0 || list[i].Host < 0 {
+			list[i].STAN = 0
+		}
+	}
+	slices.SortFunc(list, func(a, b entry.Difference) int {
+		return cmp.Or(cmp.Compare(a.Sale, b.Sale), cmp.Compare(a.STAN, b.STAN), cmp.Compare(a.Kiosk, b.Kiosk), cmp.Compare(a.Host, b.Host))
+	})
+	return list
 }
 
 func (m *modelWorld) closes(k int) {
 	m.Helper()
-	if err := m.host.CloseBatch(m.ctx(), testMerchant, []string{testTerminal, "BUKA0002"}[k]); err != nil {
+	if err := m.host.CloseBatch(m.ctx(), testMerchant, modelTerminals[k]); err != nil {
 		m.Fatal(err)
 	}
 	m.model.CloseBatch(k)

@@ -64,6 +64,30 @@ func (a *Authority) Settle(kiosk int, batch uint32, t entry.Totals) (balanced bo
 	return a.w.host.settle(kiosk, batch, t)
 }
 
+// Uploaded is a payment or a refund as a kiosk uploads it, STAN and amount its own.
+type Uploaded struct {
+	Sale   entry.SaleID
+	STAN   uint32
+	Amount money.Fen
+	Credit bool
+}
+
+// Upload compares a batch payment by payment and closes it. Of a refund that the
+// host alone has the STAN is 0.
+func (a *Authority) Upload(kiosk int, batch uint32, list []Uploaded) []entry.Difference {
+	return a.w.host.upload(kiosk, batch, func(yield func(item) bool) {
+		for _, u := range list {
+			i := item{sale: u.Sale, stan: u.STAN, batch: batch, paid: u.Amount}
+			if u.Credit {
+				i = item{sale: u.Sale, refund: u.STAN, backIn: batch, back: u.Amount}
+			}
+			if !yield(i) {
+				return
+			}
+		}
+	})
+}
+
 // Paid is what stands for a sale.
 func (a *Authority) Paid(sale entry.SaleID) money.Fen {
 	if p := a.w.host.standing(sale); p != nil {

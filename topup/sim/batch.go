@@ -2,6 +2,7 @@ package sim
 
 import (
 	"bytes"
+	"iter"
 	"maps"
 	"slices"
 
@@ -14,6 +15,7 @@ import (
 // settled it.
 type hostBatch struct {
 	number uint32
+	told   bool         // its totals were announced here: nothing begins in it
 	closed bool         // settled here
 	gone   entry.Totals // payments that nothing can reach any more, and that the kiosk counts alike
 }
@@ -39,6 +41,13 @@ func (t *terminal) over(batch uint32) bool {
 	return b == nil && batch != 0 && batch < t.batch || b != nil && b.closed
 }
 
+// begun says that a batch is being settled here, or is settled: what was announced
+// of it stays as it is.
+func (t *terminal) begun(batch uint32) bool {
+	b := t.at(batch)
+	return t.over(batch) || b != nil && b.told
+}
+
 // totals of a batch, by the bank's own payments.
 func (h *host) totals(kiosk int, batch uint32) (t entry.Totals) {
 	if b := h.terminals[kiosk].at(batch); b != nil {
@@ -58,19 +67,18 @@ func (h *host) totals(kiosk int, batch uint32) (t entry.Totals) {
 	return t
 }
 
-// settle compares a kiosk's totals, and closes the batch if they are ours.
+// settle compares a kiosk's totals, and closes the batch if they are ours. Whether
+// they are or not, the next sign-on tells the next batch.
 func (h *host) settle(kiosk int, batch uint32, t entry.Totals) (balanced bool) {
-	if h.totals(kiosk, batch) != t {
-		return false
-	}
-	h.close(kiosk, batch)
-	return true
+	balanced = h.totals(kiosk, batch) == t
+	h.leave(kiosk, batch, balanced)
+	return balanced
 }
 
-func (h *host) close(kiosk int, batch uint32) {
+func (h *host) leave(kiosk int, batch uint32, closed bool) {
 	t := &h.terminals[kiosk]
 	if b := t.at(batch); b != nil {
-		b.closed = true
+		b.told, b.closed = true, b.closed || closed
 	}
 	if t.batch == batch {
 		t.next()
@@ -104,48 +112,47 @@ func (k *kiosk) items(yield func(item) bool) {
 	}
 }
 
-// upload compares payment by payment, and closes the batch.
-func (w *World) upload(batch uint32) (differs []entry.Difference) {
-	h := &w.host
-	matched := map[entry.SaleID][2]bool{}
-	for i := range w.items {
-		var ours [2]money.Fen
-		for _, p := range h.payments {
-			if p.sale != i.sale || p.key.kiosk != w.index {
-				continue
-			}
-			if p.key.stan == i.stan && p.key.batch == batch && (!p.reversed || p.refunded) {
-				ours[0] = p.amount
-			}
-			if p.refunded && p.backIn == batch {
-				ours[1] = p.amount
-			}
-		}
-		m := matched[i.sale]
-		if i.batch == batch && i.paid != 0 {
-			if m[0] = true; ours[0] != i.paid {
-				differs = append(differs, entry.Difference{Sale: i.sale, STAN: i.stan, Kiosk: i.paid, Host: ours[0]})
-			}
-		}
-		if i.backIn == batch && i.back != 0 {
-			if m[1] = true; ours[1] != i.back {
-				differs = append(differs, entry.Difference{Sale: i.sale, STAN: i.refund, Kiosk: -i.back, Host: -ours[1]})
-			}
-		}
-		matched[i.sale] = m
+// upload compares payment by payment, and closes the batch. A payment is known by
+// sale and STAN, a refund by its sale.
+func (h *host) upload(kiosk int, batch uint32, items iter.Seq[item]) (differs []entry.Difference) {
+	type known struct {
+		sale entry.SaleID
+		stan uint32 // 0: the refund
 	}
+	ours := map[known]money.Fen{}
 	for _, p := range h.payments {
-		if p.key.kiosk != w.index {
+		if p.key.kiosk != kiosk {
 			continue
 		}
-		if p.key.batch == batch && (!p.reversed || p.refunded) && !matched[p.sale][0] {
-			differs = append(differs, entry.Difference{Sale: p.sale, STAN: p.key.stan, Host: p.amount})
+		if p.key.batch == batch && (!p.reversed || p.refunded) {
+			ours[known{p.sale, p.key.stan}] = p.amount
 		}
-		if p.refunded && p.backIn == batch && !matched[p.sale][1] {
-			differs = append(differs, entry.Difference{Sale: p.sale, Host: -p.amount})
+		if p.refunded && p.backIn == batch {
+			ours[known{p.sale, 0}] = -p.amount
 		}
 	}
-	h.close(w.index, batch)
+	matched := map[known]bool{}
+	compare := func(k known, stan uint32, theirs money.Fen) {
+		if matched[k] = true; ours[k] != theirs {
+			differs = append(differs, entry.Difference{Sale: k.sale, STAN: stan, Kiosk: theirs, Host: ours[k]})
+		}
+	}
+	for i := range items {
+		if i.batch == batch && i.paid != 0 {
+			compare(known{i.sale, i.stan}, i.stan, i.paid)
+		}
+		if i.backIn == batch && i.back != 0 {
+			compare(known{i.sale, 0}, i.refund, -i.back)
+		}
+	}
+	for _, p := range h.payments { // in their order: what follows is the same each time
+		for _, k := range []known{{p.sale, p.key.stan}, {p.sale, 0}} {
+			if ours[k] != 0 && !matched[k] {
+				compare(k, k.stan, 0)
+			}
+		}
+	}
+	h.leave(kiosk, batch, true)
 	return differs
 }
 
@@ -163,7 +170,7 @@ func (w *World) onUpload(c topup.Upload, how Fault) {
 	nothing := topup.Uploaded{Batch: c.Batch}
 	e := nothing
 	if e.Code = w.refuses(c, how); e.Code == "00" {
-		e.Differs = w.upload(c.Batch)
+		e.Differs = w.host.upload(w.index, c.Batch, w.items)
 	}
 	e.Answered = e.Code != ""
 	w.answered(e, nothing, how)

@@ -302,7 +302,7 @@ func (w *World) refund(c topup.Send) string {
 		}
 		if !p.reversed {
 			p.reversed, p.refunded, p.backIn = true, true, c.Sale.RefundBatch
-			if t := &h.terminals[w.index]; t.over(p.backIn) {
+			if t := &h.terminals[w.index]; t.begun(p.backIn) {
 				p.backIn = t.batch
 			}
 		}

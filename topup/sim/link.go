@@ -130,7 +130,7 @@ func (w *World) arrives(cmd topup.Command) {
 	case topup.Settle:
 		w.host.settle(w.index, c.Batch, c.Totals)
 	case topup.Upload:
-		w.upload(c.Batch)
+		w.host.upload(w.index, c.Batch, w.items)
 	}
 }
 
