@@ -19,6 +19,9 @@ const patient = 2 * time.Minute // nothing takes so long but what hangs
 // never late, also while all worlds work.
 const timer = 1500 * time.Millisecond
 
+// unhurried is the timer where no honest answer may be late.
+const unhurried = 30 * time.Second
+
 // fate is what one message of a sale meets.
 type fate struct {
 	kind string

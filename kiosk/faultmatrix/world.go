@@ -192,7 +192,7 @@ func (w *world) ledger(ctx context.Context, pan string) (l ledger, err error) {
 		return l, err
 	}
 	err = h.DB().QueryRowContext(ctx, `SELECT (SELECT count(*) FROM payments WHERE code = '00' AND reversed = 0),
-		(SELECT count(*) FROM payments p WHERE reversed <> (SELECT count(*) FROM reversals r WHERE r.merchant = p.merchant
+		(SELECT count(*) FROM payments p WHERE refunded = 0 AND reversed <> (SELECT count(*) FROM reversals r WHERE r.merchant = p.merchant
 			AND r.terminal = p.terminal AND r.batch = p.batch AND r.stan = p.stan AND p.code = '00' AND r.code = '00'))`).Scan(&l.standing, &l.torn)
 	return l, err
 }
