@@ -44,13 +44,14 @@ func TestLateAnswerIsNotTheNext(t *testing.T) {
 		reversed <- err
 	}()
 	reversal := h.next()
+	payment.answer(t, Response{Code: "00", Amount: 5000}, func(m *Message) { m.set(41, "BUKA0009") }) // other terminals' are told to nobody
+	payment.answer(t, Response{Code: "00", Amount: 5000}, func(m *Message) { m.set(42, "BUKAMERCHANT002") })
 	payment.answer(t, Response{Code: "00", Amount: 5000, RRN: "260115000001", Auth: "000017"})
 	soon(t, "the late 0210 is logged", func() bool { return log.has("mti=0210") })
 	if got, want := <-late, (Late{KindPay, 5, 7, "00", 5000, "260115000001", "000017"}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	payment.answer(t, Response{Code: "00", Amount: 5000}) // once more
-	payment.answer(t, Response{Code: "00", Amount: 5000}, func(m *Message) { m.set(42, "BUKAMERCHANT002") })
 	select {
 	case err := <-reversed:
 		t.Fatalf("the 0210 answered the 0400: %+v, %v", answer, err)

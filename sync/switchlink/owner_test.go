@@ -1,6 +1,7 @@
 package switchlink
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net"
@@ -26,5 +27,20 @@ func TestTheOwnersClock(t *testing.T) {
 	}
 	if r := <-queued.answer; !errors.Is(r.err, ErrNotSent) || errors.Is(r.err, ErrNoAnswer) || len(o.queued) != 0 {
 		t.Errorf("queued: %v, %d are queued", r.err, len(o.queued))
+	}
+}
+
+// TestABackoffGrows, up to its bound, until something is answered: a host that takes
+// connections and hangs up is not hammered.
+func TestABackoffGrows(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop() // nothing is dialled
+	o := &owner{cfg: Config{MaxBackoff: time.Second}, log: slog.New(slog.DiscardHandler), ctx: ctx, state: newStateBoard(), waiters: map[key]*call{}}
+	for _, want := range []time.Duration{200, 400, 800, 1000, 1000} {
+		before := time.Now()
+		o.connected(dialed{err: errLinkLost})
+		if o.backoff != want*time.Millisecond || o.nextDial.Before(before.Add(o.backoff/2)) || o.nextDial.After(time.Now().Add(o.backoff)) {
+			t.Errorf("backoff %v, the next dial in %v; want %v", o.backoff, o.nextDial.Sub(before), want*time.Millisecond)
+		}
 	}
 }
