@@ -44,5 +44,11 @@ func TestABankThatWantsThePIN(t *testing.T) {
 		if got := c.tag(c.sent[1].icc, 0x9F34); got[0] != 0x02 {
 			t.Errorf("%s: 9F34 %X", name, got)
 		}
+		c.tender.slot.passed = 0
+		secret := true
+		err := c.tender.Collect(t.Context(), topup.TakeTender{Sale: "NEXT", Amount: 5000}, func(_ string, s bool) { secret = s })
+		if why := c.reason(err); why != "" || secret || c.asked != 1 {
+			t.Errorf("%s, the next sale: %q, PIN wanted %v, asked for %d times", name, why, secret, c.asked)
+		}
 	}
 }
