@@ -191,10 +191,13 @@ func TestTargetsAndTextSizes(t *testing.T) {
 	  if (document.documentElement.scrollWidth > innerWidth) bad.push("the page is too wide");
 	  return bad.join("; ");
 	})()`
-	for _, window := range []size{upright, laptop} {
+	for _, window := range []size{upright, laptop, {"small", 1280, 800}} {
 		b.do(chromedp.EmulateViewport(window.w, window.h))
 		rev := uint64(1000)
 		for _, s := range sample.Screens() {
+			if window.name == "small" && !strings.HasPrefix(s.Name, "back-") && !strings.HasPrefix(s.Name, "amount-no") {
+				continue // those with the most words are enough
+			}
 			for _, code := range []string{"en", "zh"} {
 				rev++
 				s.Screen.Rev, s.Screen.Lang = rev, code

@@ -137,6 +137,7 @@ func Screens() []Shot {
 		add("back-pending-"+string(r), paying(ui.ScreenDeclined), because(r), back(ui.BackPending))
 	}
 	add("back-confirmed", paying(ui.ScreenDeclined), because(ui.ReasonStoppedMoneyBack), back(ui.BackConfirmed))
+	add("back-confirmed-slip", paying(ui.ScreenDeclined), because(ui.ReasonPaymentUnknown), back(ui.BackConfirmed), func(s *ui.Screen) { s.Slip = &ui.Slip{State: ui.SlipPrinted} })
 	add("back-conflict", paying(ui.ScreenDeclined), because(ui.ReasonReversalConflict), paid)
 	add("unfinished", paying(ui.ScreenUnfinished), paid)
 	for _, r := range []ui.Reason{ui.ReasonAuthorityWait, ui.ReasonEvidenceHeld, ui.ReasonPowerCutWrite, ui.ReasonOtherCard, ui.ReasonResolveCardGone,
