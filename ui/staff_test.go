@@ -154,6 +154,16 @@ func TestFleet(t *testing.T) {
 			whole(t, "operator "+code+" "+kiosk, body)
 		}
 	}
+	for _, name := range append(ui.ScreenNames(), "of-a-later-version") {
+		s := sample.FleetState()
+		s.Kiosks[1].Screen = name
+		h.fleet.Set(s)
+		_, body := h.get(t, c, "/operator?lang=zh&kiosk=K-0018")
+		if own := strings.Contains(body, "屏幕: "+string(name)); own != (name == "of-a-later-version") {
+			t.Errorf("the screen %s has no name in Chinese", name)
+		}
+	}
+	h.fleet.Set(sample.FleetState())
 	ws := open(t, h, c.Jar, "/operator/ws?lang=en")
 	m := next(t, ws)
 	all := text(m)
