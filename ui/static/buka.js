@@ -212,7 +212,8 @@ function tick() {
   for (const e of document.querySelectorAll("time[data-at]")) {
     const at = Number(e.dataset.at);
     const seconds = Math.max(0, Math.floor((Date.now() + skew - at) / 1000));
-    const [size, unit] = (units[root.dataset.lang] || units.en).find(([s]) => seconds >= s) || [1, units.en[3][1]];
+    const names = units[root.dataset.lang] || units.en;
+    const [size, unit] = names.find(([s]) => seconds >= s) || names.at(-1);
     const text = Math.floor(seconds / size) + unit;
     if (e.textContent !== text) e.textContent = text;
     if (!e.title) e.title = new Date(at).toLocaleString(root.lang);
