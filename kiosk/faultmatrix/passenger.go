@@ -27,7 +27,7 @@ type Passenger struct {
 var errGone = errors.New("the kiosk is off")
 
 const (
-	look     = 2 * time.Millisecond
+	look     = 5 * time.Millisecond
 	reaction = 300 * time.Millisecond // before the same is tried again
 	patience = 4                      // times that a card is held, before the passenger stops
 )

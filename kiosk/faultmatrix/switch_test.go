@@ -140,20 +140,19 @@ func each[T any](t *testing.T, tasks []T, do func(context.Context, *world, T) er
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	var wg sync.WaitGroup
-	for i := range min(atOnce, len(tasks)) {
-		dir := t.TempDir()
+	for range min(atOnce-1, len(tasks)) {
 		wg.Go(func() {
-			w, err := open(ctx, dir, timer, i*100_000)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer w.close()
 			for task := range queue {
+				w, err := matrix.borrow(ctx)
+				if err != nil {
+					t.Error(err)
+					return
+				}
 				ctx, cancel := context.WithTimeoutCause(ctx, patient, errors.New("it never ended"))
-				err := do(ctx, w, task)
+				err = do(ctx, w, task)
 				cancel()
-				if err != nil { // what follows in this world would prove nothing
+				matrix.back(w, err == nil)
+				if err != nil {
 					t.Error(err)
 					return
 				}

@@ -45,7 +45,9 @@ func open(ctx context.Context, dir string, timeout time.Duration, base int) (*wo
 	w.base = base
 	err = w.lab.AddBank(ctx, "blue", bankPIN, funds, virtual.BankOptions{PAN: bankPAN}, false)
 	if err == nil {
-		err = w.ready(ctx)
+		ready, cancel := context.WithTimeoutCause(ctx, 2*time.Minute, errors.New("a kiosk does not start"))
+		defer cancel()
+		err = w.ready(ready)
 	}
 	if err != nil {
 		return nil, errors.Join(err, w.close())
