@@ -137,7 +137,7 @@ func (st *step) settledBy(e Settled) {
 	case e.Balanced:
 		st.batchOver(entry.BatchSettled{Batch: e.Batch, Code: e.Code})
 	default:
-		st.Live.Settling.Upload, st.Live.Settling.Tries = true, 0
+		st.Live.Settling.Upload = true // after as many tries as before: totals and upload may be refused in turn
 	}
 }
 
@@ -146,6 +146,9 @@ func (st *step) uploaded(e Uploaded) {
 		return
 	}
 	if !e.Answered || !approved(e.Code) {
+		if e.Answered && !st.outage(e.Code) { // it may know nothing of these totals: they are told again first
+			st.Live.Settling.Upload = false
+		}
 		st.settlementFailed(e.Answered, e.Code)
 		return
 	}
