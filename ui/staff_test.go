@@ -164,6 +164,12 @@ func TestFleet(t *testing.T) {
 		}
 	}
 	h.fleet.Set(sample.FleetState())
+	_, body := h.get(t, c, "/operator?lang=zh&kiosk=K-0018")
+	for _, device := range []string{"交通卡读卡器", "密码键盘", "交易链路"} {
+		if !strings.Contains(body, "<b>"+device+"</b>") {
+			t.Errorf("no device is called %s", device)
+		}
+	}
 	ws := open(t, h, c.Jar, "/operator/ws?lang=en")
 	m := next(t, ws)
 	all := text(m)
