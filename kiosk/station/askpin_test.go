@@ -52,3 +52,28 @@ func TestABankThatWantsThePIN(t *testing.T) {
 		}
 	}
 }
+
+// TestACardThatHasNoPIN for a bank that wants one is refused in words, and nothing is
+// sent again.
+func TestACardThatHasNoPIN(t *testing.T) {
+	c := newCounter(t)
+	terminal := c.tender.terminal
+	c.tender.terminal = func(a topup.TakeTender) emv.Terminal {
+		at := terminal(a)
+		at.NoCVM = 100_00
+		return at
+	}
+	c.insert(c.card(virtual.BankOptions{Contact: true, NoPIN: true}))
+	if why, secret := c.collect(); why != "" || secret {
+		t.Fatalf("%q, PIN wanted %v", why, secret)
+	}
+	c.answer = func(icc []byte) (topup.Paid, []byte) { return c.says("55", icc) }
+	c.pays(7)
+	if why := c.reason(c.tender.Again(t.Context(), topup.RetryPIN{Sale: "SALE", Amount: 5000})); why != "wrong-pin" {
+		t.Errorf("%q", why)
+	}
+	c.tender.slot.passed = 0
+	if why, _ := c.collect(); why != bankReasonOf(&emv.Refusal{Reason: emv.NoPIN}) || len(c.sent) != 1 || c.tender.held != nil {
+		t.Errorf("%q, sent %d times, the card is held %v", why, len(c.sent), c.tender.held != nil)
+	}
+}
