@@ -17,7 +17,7 @@ import (
 // patience bounds every wait. It is long because a machine may be busy; a test
 // that holds waits as long as it must and no longer.
 const (
-	patience = 30 * time.Second
+	patience = 90 * time.Second
 	glance   = 15 * time.Millisecond // between two looks
 )
 

@@ -85,10 +85,10 @@ func begin(t *testing.T, code string, cards []card, banks []bank) *world {
 	return w
 }
 
-// answerWait is the kiosk's patience with its hosts: nearly as in a station, for a busy
+// answerWait is the kiosk's patience with its hosts: as in a station, for a busy
 // machine is no reason to give a payment up. A host that is gone is noticed by it and
 // the five seconds of the link test, well within the tests' own patience.
-const answerWait = 6 * time.Second
+const answerWait = 10 * time.Second
 
 // start runs the demo and takes from what it prints what a person would.
 func (w *world) start(log *slog.Logger) {
