@@ -151,16 +151,27 @@ func (s *Side) Verify(ctx context.Context, kiosk string) (uint64, error) {
 	return good, nil
 }
 
+// verifyEpoch reads while kiosks go on shipping: how much was committed is asked
+// after the entries were read, never before.
 func (s *Side) verifyEpoch(ctx context.Context, e epochRow) (uint64, error) {
 	var seq uint64
 	var prev entry.Hash
-	for {
+	for e.seq = 0; ; {
 		page, err := entries(ctx, s.db, e.id, seq)
 		if err != nil {
 			return seq, err
 		}
 		if len(page) == 0 {
-			break
+			if e.seq > seq { // committed before we looked, and not here
+				break
+			}
+			if err := s.db.QueryRowContext(ctx, `SELECT seq FROM fleet_epoch WHERE id = ?`, e.id).Scan(&e.seq); err != nil {
+				return seq, err
+			}
+			if e.seq <= seq {
+				break
+			}
+			continue // it has come since
 		}
 		for _, row := range page {
 			opened, hash, err := entry.Open(row.stored)

@@ -153,3 +153,27 @@ func TestHolesAndDamageAreFound(t *testing.T) {
 		t.Fatal(holes, err)
 	}
 }
+
+// TestVerifyWhileAJournalGrows: what comes after one began to look is no damage; what
+// was committed and is not here, or is here and was not, is.
+func TestVerifyWhileAJournalGrows(t *testing.T) {
+	s := startSide(t, nil)
+	nc, j := login(t, s, "K1"), filled(t, "K1", 700)
+	wantReply(t, send(t, nc, j.batch("K1", epochA, 1, 4)), fleetmsg.CodeOK, 4)
+	before, err := s.epochs(t.Context(), "K1")
+	if err != nil || len(before) != 1 {
+		t.Fatal(before, err)
+	}
+	wantReply(t, send(t, nc, j.batch("K1", epochA, 5, 700)), fleetmsg.CodeOK, 700)
+	if n, err := s.verifyEpoch(t.Context(), before[0]); err != nil || n != 700 {
+		t.Fatal(n, err)
+	}
+	for head, here := range map[int]uint64{699: 700, 701: 700} {
+		if _, err := s.db.Exec(`UPDATE fleet_epoch SET seq = ?`, head); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := s.Verify(t.Context(), "K1"); !errors.Is(err, ErrDamaged) || n != here {
+			t.Fatalf("%d committed: %d, %v", head, n, err)
+		}
+	}
+}
