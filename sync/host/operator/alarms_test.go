@@ -2,6 +2,7 @@ package operator
 
 import (
 	"bytes"
+	"context"
 	"database/sql"
 	"errors"
 	"log/slog"
@@ -69,6 +70,16 @@ func TestAnOperatorAcknowledges(t *testing.T) {
 	}
 	if down = true; v.Do(ui.FleetAction{Name: ui.FleetAcknowledge, From: id, To: id + 1, Who: "mei"}) == nil {
 		t.Error("acknowledged while the host is down")
+	}
+	if st = v.State(); st.NewAlarms != 1 || len(st.Alarms) != 2 {
+		t.Errorf("while the host is down the page is calm: %+v", st)
+	}
+	gone, end := context.WithCancel(t.Context())
+	end()
+	for _, kiosk := range []string{"", "K1"} {
+		if fresh, list := v.alarms(gone, side, kiosk); fresh != 1 || len(list) != 2 {
+			t.Errorf("without an answer of the database the page is calm: %d, %+v", fresh, list)
+		}
 	}
 	if down = false; v.State().NewAlarms != 1 {
 		t.Errorf("%+v", v.State())

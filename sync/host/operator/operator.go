@@ -135,7 +135,7 @@ func (v *View) State() ui.FleetState {
 func (v *View) stale() ui.FleetState {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	st := ui.FleetState{Now: time.Now()}
+	st := ui.FleetState{Now: time.Now(), Alarms: v.last.Alarms, NewAlarms: v.last.NewAlarms}
 	for _, k := range v.last.Kiosks {
 		k.LinkUp = false
 		st.Kiosks = append(st.Kiosks, k)
