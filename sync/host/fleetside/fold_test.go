@@ -164,7 +164,24 @@ func TestVerifyWhileAJournalGrows(t *testing.T) {
 	if err != nil || len(before) != 1 {
 		t.Fatal(before, err)
 	}
-	wantReply(t, send(t, nc, j.batch("K1", epochA, 5, 700)), fleetmsg.CodeOK, 700)
+	shipped := make(chan struct{})
+	go func() {
+		defer close(shipped)
+		for first := 5; first <= 700; first += 3 {
+			send(t, nc, j.batch("K1", epochA, first, min(first+2, 700)))
+		}
+	}()
+	defer func() { <-shipped }()
+	for done := false; !done; {
+		select {
+		case <-shipped:
+			done = true
+		default:
+		}
+		if n, err := s.Verify(t.Context(), "K1"); err != nil {
+			t.Fatalf("after %d: %v", n, err)
+		}
+	}
 	if n, err := s.verifyEpoch(t.Context(), before[0]); err != nil || n != 700 {
 		t.Fatal(n, err)
 	}
