@@ -80,6 +80,8 @@ const (
 	ReasonBankCardDeclines Reason = "bank-card-declines" // the chip itself, before anything was sent
 	ReasonBankCardNoPIN    Reason = "bank-card-no-pin"   // it cannot be verified by a PIN at the bank
 	ReasonWrongPINAgain    Reason = "wrong-pin-again"    // without contacts: another tap
+	ReasonPINWanted        Reason = "pin-wanted"         // the payment went without one, and the bank wants it
+	ReasonPINWantedAgain   Reason = "pin-wanted-again"   // without contacts: another tap
 	ReasonBatchClosing     Reason = "batch-closing"      // the day is settled with the bank
 	ReasonBankCardRefused  Reason = "bank-card-refused"  // approved, and then the chip said no or was gone
 	ReasonPINPadThrottled  Reason = "pinpad-throttled"
@@ -163,7 +165,7 @@ func Reasons() []Reason {
 		ReasonPaidNotWritten, ReasonFinished, ReasonAlreadyThere, ReasonConflict,
 		ReasonCardGoneUnpaid, ReasonOtherCardUnpaid, ReasonBankCardGone, ReasonBankReaderMissing, ReasonCardAtDesk,
 		ReasonTransitCard, ReasonTakeTransitCard, ReasonTakeBankCard, ReasonBankCardFirst, ReasonUseChip,
-		ReasonBankCardDeclines, ReasonBankCardNoPIN, ReasonWrongPINAgain, ReasonPINPadThrottled, ReasonPINPadNoKey,
+		ReasonBankCardDeclines, ReasonBankCardNoPIN, ReasonWrongPINAgain, ReasonPINWanted, ReasonPINWantedAgain, ReasonPINPadThrottled, ReasonPINPadNoKey,
 		ReasonPINPadOther, ReasonPINPadKeysUsedUp, ReasonRiskRefused, ReasonRiskCashier,
 		ReasonBankCardRefused, ReasonBatchClosing,
 		ReasonHoldCardGone, ReasonHoldCardUnread, ReasonHoldCardRefused, ReasonHoldReaderMissing, ReasonHoldNetworkDown,

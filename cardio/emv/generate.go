@@ -171,7 +171,7 @@ func (p *Payment) contactlessHolder(t Terminal, forged bool) error {
 	switch {
 	case q[0]&ctqOnlinePIN != 0:
 		p.PIN = true
-	case q[1]&ctqDevice != 0 && !forged && !t.AskPIN:
+	case q[1]&ctqDevice != 0 && !forged && t.takesDevice():
 		if related := p.card[0x9F69]; related != nil && (len(related) < 7 || !bytes.Equal(related[5:7], q)) {
 			return &Refusal{Reason: Declined} // the qualifiers are not those that the card signed
 		}

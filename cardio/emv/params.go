@@ -29,6 +29,8 @@ type Terminal struct {
 	// AskPIN: the issuer has asked for the PIN, so what card, device and amount would
 	// do without does not count.
 	AskPIN bool
+	// NoDevice: that a telephone has verified its owner does not count.
+	NoDevice bool
 	// Keys are the certification authorities' public keys; nil: those built in.
 	Keys *CATable
 	// Choose lets the cardholder choose among applications (best first), when a
@@ -96,12 +98,14 @@ func (t Terminal) qualifiers() []byte {
 	if t.needsCVM() {
 		second |= ttqCVM
 	}
-	third := byte(ttqDevice)
-	if t.AskPIN {
-		third = 0
+	var third byte
+	if t.takesDevice() {
+		third = ttqDevice
 	}
 	return []byte{ttqAbilities, second, third, ttqFDDA}
 }
+
+func (t Terminal) takesDevice() bool { return !t.AskPIN && !t.NoDevice }
 
 func (t Terminal) needsCVM() bool { return t.AskPIN || t.NoCVM == 0 || t.Amount > t.NoCVM }
 

@@ -86,8 +86,9 @@ type Config struct {
 	Switch    Switch    `toml:"switch"`
 	Authority Authority `toml:"authority"`
 	BankCard  struct {
-		NoPIN  Amount `toml:"no_pin"`
-		CAKeys string `toml:"ca_keys"`
+		NoPIN     Amount `toml:"no_pin"`
+		DeviceCVM bool   `toml:"device_cvm"`
+		CAKeys    string `toml:"ca_keys"`
 	} `toml:"bank_card"`
 	Risk struct {
 		Rules []risk.Rule `toml:"rules"`
@@ -144,6 +145,7 @@ func Default() Config {
 	var c Config
 	c.Data, c.Listen, c.Language = "data", "127.0.0.1:8080", "zh"
 	c.Purse.MaxBalance = 100000
+	c.BankCard.DeviceCVM = true
 	c.PINPad.Baud, c.PINPad.Mode, c.PINPad.EntryTimeout = 9600, "8N1", Duration(time.Minute)
 	c.PINPad.Packet = "Z60"
 	c.Printer = defaultPrinter()
@@ -260,7 +262,7 @@ func (c *Config) check() *Error {
 		return bad
 	}
 	if c.BankCard.NoPIN < 0 {
-		return bad("bank_card.no_pin", "an amount is wanted; 0.00: a PIN for every payment")
+		return bad("bank_card.no_pin", "an amount is wanted; 0.00: a PIN for every card")
 	}
 	for key, expr := range map[string]string{"readers.transit": c.Readers.Transit, "readers.bank": c.Readers.Bank, "readers.desk": c.Readers.Desk} {
 		if expr == "" && key != "readers.desk" {

@@ -7,6 +7,7 @@ import (
 	"buka/cardio/virtual"
 	"buka/internal/entry"
 	"buka/topup"
+	"buka/ui"
 )
 
 // TestABankThatWantsThePIN: a payment without a PIN that the bank declines for want of
@@ -37,6 +38,17 @@ func TestABankThatWantsThePIN(t *testing.T) {
 		c.answer = c.approves
 		if why := c.reason(c.tender.Again(t.Context(), topup.RetryPIN{Sale: "SALE", Amount: 5000})); why != "" || c.asked != 1 {
 			t.Fatalf("%s: %q, the PIN was asked for %d times", name, why, c.asked)
+		}
+		for phase, words := range map[topup.Phase]ui.Reason{topup.PINEntry: ui.ReasonPINWanted, topup.Paying: ui.ReasonPINWantedAgain} {
+			scr := ui.Screen{Notice: ui.ReasonWrongPIN}
+			s := &Station{till: &till{tender: c.tender}}
+			if s.pinWords(topup.Console{Phase: phase, Sale: "SALE"}, &scr); scr.NoticeWords != words {
+				t.Errorf("%s, %s: the words are %q, not %q", name, phase, scr.NoticeWords, words)
+			}
+			scr.NoticeWords = ""
+			if s.pinWords(topup.Console{Phase: phase, Sale: "NEXT"}, &scr); scr.NoticeWords != "" {
+				t.Errorf("%s: another sale has the words %q", name, scr.NoticeWords)
+			}
 		}
 		if paid := c.pays(8); paid.Outcome != entry.Done || len(c.sent) != 2 || c.sent[1].sealed == nil || enteredPIN(c.tender.payment) != "1" {
 			t.Errorf("%s: %+v", name, paid)

@@ -122,7 +122,7 @@ func (s *Station) terminal(c topup.TakeTender, keys *emv.CATable) emv.Terminal {
 	state, _ := s.engine.State()
 	return emv.Terminal{
 		Amount: c.Amount, Now: s.now().Local(), Serial: s.cfg.Switch.Terminal, Count: uint32(state.Durable.Opened),
-		NoCVM: money.Fen(s.cfg.BankCard.NoPIN), Keys: keys,
+		NoCVM: money.Fen(s.cfg.BankCard.NoPIN), NoDevice: !s.cfg.BankCard.DeviceCVM, Keys: keys,
 	}
 }
 

@@ -50,6 +50,7 @@ type bankCard struct {
 	telling  sync.Mutex // one at a time tells the issuer
 	mu       sync.Mutex
 	question *question           // that the passenger is to answer now
+	wanted   entry.SaleID        // whose last payment had no PIN, and the host wants one
 	chips    map[payKey]chipSaid // for reversals, newest last in order
 	order    []payKey
 	results  []scriptResult // to be told to the issuer
@@ -141,8 +142,10 @@ func (b *bankCard) unread(ctx context.Context, serial uint64, err error) error {
 // new one: from the card that has stayed, or at another tap. Where none was asked
 // for, because card and amount agreed on that, the bank wants one all the same.
 func (b *bankCard) Again(ctx context.Context, c topup.RetryPIN) error {
+	b.want("")
 	if b.payment != nil && !b.payment.PIN {
 		b.unasked = c.Sale
+		b.want(c.Sale)
 	}
 	b.Drop()
 	b.asking = topup.TakeTender{Sale: c.Sale, Amount: c.Amount}
@@ -152,6 +155,19 @@ func (b *bankCard) Again(ctx context.Context, c topup.RetryPIN) error {
 		return errTender{"wrong-pin"} // and the pages say: present it again
 	}
 	return b.enterPIN(ctx)
+}
+
+func (b *bankCard) want(sale entry.SaleID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.wanted = sale
+}
+
+// wantsPIN says that the host's "wrong PIN" is about a payment that had none.
+func (b *bankCard) wantsPIN(sale entry.SaleID) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return sale != "" && b.wanted == sale
 }
 
 // enterPIN asks at the pad, if the card wants it. Who pulls a card out of its

@@ -189,10 +189,25 @@ func (s *Station) show(state topup.State) ui.Screen {
 	}
 	moment(state, &scr)
 	s.question(f, &scr)
+	s.pinWords(f, &scr)
 	if scr.Notice == ui.ReasonTransitCard && s.oneReader() {
 		scr.NoticeWords = ui.ReasonTakeTransitCard
 	}
 	return scr
+}
+
+// pinWords: a bank that wants the PIN of a payment that had none has not found one
+// wrong.
+func (s *Station) pinWords(f topup.Console, scr *ui.Screen) {
+	if s.till == nil || scr.Notice != ui.ReasonWrongPIN {
+		return
+	}
+	if b, ok := s.till.tender.(*bankCard); !ok || !b.wantsPIN(f.Sale) {
+		return
+	}
+	if scr.NoticeWords = ui.ReasonPINWanted; f.Phase == topup.Paying {
+		scr.NoticeWords = ui.ReasonPINWantedAgain
+	}
 }
 
 // question has the passenger choose among the applications of the bank card in

@@ -74,8 +74,8 @@ func both(first, then func([]byte) []byte) func([]byte) []byte {
 // verified its owner, and ask nobody for a PIN; the word of somebody in between
 // they do not take.
 func TestOwnerVerifiedByTheDevice(t *testing.T) {
-	free := terminal
-	free.NoCVM = 100_00
+	free, deaf := terminal, terminal
+	free.NoCVM, deaf.NoDevice = 100_00, true
 	phone, card := virtual.BankOptions{Device: true}, virtual.BankOptions{}
 	const device, atTheBank, none = "010002", "020000", "1F0202"
 	for _, c := range []struct {
@@ -89,6 +89,8 @@ func TestOwnerVerifiedByTheDevice(t *testing.T) {
 		{"UnionPay's telephone", nil, phone, nil, terminal, device},
 		{"Visa's telephone", visa, phone, nil, terminal, device},
 		{"under the limit", nil, phone, nil, free, device},
+		{"no device's word is taken", nil, phone, nil, deaf, atTheBank},
+		{"and somebody sets the bit", visa, phone, both(rewrite(t, 0x9F6C, 0, 0x00, 0x80), without(t, 0x9F4B, 0x9F69)), deaf, atTheBank},
 		{"UnionPay's card", nil, card, nil, terminal, atTheBank},
 		{"Visa's card", visa, card, nil, terminal, atTheBank},
 		{"a card that wants nothing, over the limit", nil, virtual.BankOptions{NoPIN: true}, nil, terminal, atTheBank},
@@ -117,7 +119,7 @@ func TestOwnerVerifiedByTheDevice(t *testing.T) {
 		if got := hex.EncodeToString(o[0x9F34]); got != hex.EncodeToString(unhex(c.cvm)) || p.PIN != (c.cvm == atTheBank) {
 			t.Errorf("%s: 9F34 %s, PIN %v, want %s", c.name, got, p.PIN, c.cvm)
 		}
-		if verified := o[0x9F10][4]&0x06 == 0x04; verified != c.card.Device {
+		if verified := o[0x9F10][4]&0x06 == 0x04; verified != (c.card.Device && !c.t.NoDevice) {
 			t.Errorf("%s: 9F10 %X", c.name, o[0x9F10])
 		}
 		issuer(t, o, true) // the cryptogram is good, and over what it says
