@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -170,12 +171,21 @@ func (s *Server) serveConn(conn net.Conn) {
 	}
 }
 
+// broke tells of a panic what cannot hold a secret: the run time's own words, or
+// of which type the value is.
+func broke(p any) string {
+	if e, ok := p.(runtime.Error); ok {
+		return e.Error()
+	}
+	return fmt.Sprintf("%T", p)
+}
+
 func (s *Server) answer(f Frame, m *Message, out *answers) {
 	defer func() {
 		// One bad request must not take the others' host away. What it began is
 		// rolled back, and nothing is answered: the outcome is unknown.
 		if p := recover(); p != nil {
-			s.cfg.Logger.Error("switch host: a request broke its handler", "message", m, "panic", fmt.Sprint(p))
+			s.cfg.Logger.Error("switch host: a request broke its handler", "message", m, "panic", broke(p))
 		}
 	}()
 	defer m.forgetSeal()
