@@ -271,7 +271,7 @@ func TestAnUploadGoesOnWhereItBrokeOff(t *testing.T) {
 	b.write(entry.BatchClosing{Batch: 1, Who: "mei"}, entry.SettlementStarted{Batch: 1, STAN: 99, Totals: b.d.Batches[1].Totals})
 	b.flush()
 	host := &deafHost{deaf: map[uint32]int{3: 2}, no: map[uint32]string{5: "A0"}}
-	client := clientOf(t, host)
+	client := clientOf(t, host, func(c *switchlink.Config) { c.Timeout = 3 * time.Second }) // more than an answer takes
 	var last topup.Uploaded
 	h := newHosts(&links{payments: client, loads: client}, func(ev topup.Event) { last = ev.(topup.Uploaded) }, time.Now, slog.New(slog.DiscardHandler))
 	h.journal = b.j

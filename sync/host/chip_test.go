@@ -194,6 +194,7 @@ func TestWhatAChipDoesNotProve(t *testing.T) {
 	}
 	pay("another amount", "59", good, func(r *switchlink.Request) { r.Amount = 19_00 })
 	pay("another card sequence", "59", good, func(r *switchlink.Request) { r.PSN = "002" })
+	pay("another card sequence in the chip", "59", flip(0x5F34), nil)
 	pay("an AAC", "59", swap(t, good, 0x9F27, func(v []byte) { v[0] = 0 }), nil)
 	pay("unknown profile", "59", swap(t, good, 0x9F10, func(v []byte) { v[2] = 99 }), nil)
 	pay("another day", "59", good, func(r *switchlink.Request) { r.Sent = clockAt.AddDate(0, 0, 2) })
