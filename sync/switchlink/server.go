@@ -140,6 +140,9 @@ func (s *Server) serveConn(conn net.Conn) {
 		delete(s.conns, conn)
 		s.mu.Unlock()
 	}()
+	if !s.welcome(conn) {
+		return
+	}
 	out := &answers{spec: s.cfg.Spec, conn: conn, timeout: s.cfg.WriteTimeout, log: s.cfg.Logger}
 	slots := make(chan struct{}, s.cfg.MaxUnderway)
 	for {

@@ -11,6 +11,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"math/big"
 	"os"
 	"os/exec"
@@ -228,6 +229,35 @@ func openssl(t *testing.T, in []byte, args ...string) (out []byte, said string) 
 		t.Fatalf("openssl never ended:\n%s", errs.String())
 	}
 	return out, errs.String()
+}
+
+// TestTheAlertArrives: a terminal of another CA that talks at once, and a lot, still
+// reads why it is refused.
+func TestTheAlertArrives(t *testing.T) {
+	dir := t.TempDir()
+	ours, theirs := newAuthority(t, dir, "agency"), newAuthority(t, dir, "elsewhere")
+	addr := secured(t, ours.issue("host"))
+	wrong := theirs.issue("stranger")
+	wrong.CA = ours.file("agency.pem")
+	cfg, err := ClientTLS(wrong, "switch.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := tls.Dial("tcp", addr, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	c.SetDeadline(time.Now().Add(20 * time.Second))
+	for i := range 50 { // for longer than a host needs to refuse it
+		if _, err := c.Write([]byte("may I")); err != nil {
+			t.Fatalf("the line is cut at the %d. word: %v", i+1, err)
+		}
+		time.Sleep(2 * time.Millisecond)
+	}
+	if _, err := c.Read(make([]byte, 1)); !strings.Contains(fmt.Sprint(err), "certificate") {
+		t.Errorf("%v", err)
+	}
 }
 
 // TestTLSFiles: each file is wrong in one way, and the error names it and says
