@@ -108,14 +108,13 @@ func TestEveryMessageOfOtherCourses(t *testing.T) {
 	}
 	each(t, list, func(ctx context.Context, w *world, o turn) error {
 		var err error
-		told := o.mti == "0620" || o.mti == "0630"
-		if told { // first what is left of the task before
+		if o.word() { // first what is left of the task before
 			_, err = w.sale(ctx, plain)
 		}
 		if err == nil {
 			err = w.struck(ctx, o.fate, o.course)
 		}
-		if err == nil && told {
+		if err == nil && o.word() {
 			err = w.told(ctx, w.bank)
 		}
 		if err != nil {

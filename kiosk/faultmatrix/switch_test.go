@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -45,16 +46,24 @@ func ofSale(frame []byte) bool { return len(frame) > mtiAt+2 && frame[mtiAt] != 
 
 func mtiOf(frame []byte) string { return fmt.Sprintf("%X", frame[mtiAt:mtiAt+2]) }
 
+// word: the message tells the issuer what became of a script, or answers that.
+func (f fate) word() bool { return f.mti == "0620" || f.mti == "0630" }
+
 // striking is a postman that lets one message meet its fate. struck says which
-// message it was.
+// message it was. A word to the issuer that comes before the payment's answer is
+// still about the sale before: it is let through.
 func (f fate) striking(struck *atomic.Value) lab.Postman {
 	var mu sync.Mutex
-	seen := 0
+	seen, paid := 0, false
 	return func(out bool, frame []byte) []lab.Delivery {
 		honest := []lab.Delivery{{Frame: frame}}
 		mu.Lock()
 		defer mu.Unlock()
-		if !ofSale(frame) || f.mti != "" && f.mti != mtiOf(frame) {
+		if !ofSale(frame) {
+			return honest
+		}
+		paid = paid || mtiOf(frame) == "0210"
+		if f.mti != "" && f.mti != mtiOf(frame) || f.word() && !paid {
 			return honest
 		}
 		if seen++; seen != f.n {
@@ -117,6 +126,9 @@ func (w *world) struck(ctx context.Context, f fate, c course) error {
 		var struck atomic.Value
 		w.post(f.striking(&struck))
 		now, err := w.sale(ctx, c)
+		if err == nil && f.word() {
+			err = w.word(ctx, &struck)
+		}
 		w.post(nil)
 		if err != nil {
 			return fmt.Errorf("%v, %v: %w", struck.Load(), now, err)
@@ -127,6 +139,20 @@ func (w *world) struck(ctx context.Context, f fate, c course) error {
 		ends = append(ends, now...) // the link was still down from the sale before
 	}
 	return fmt.Errorf("the sale has no such message: %v", ends)
+}
+
+// word waits for the word to the issuer, which the end of a sale does not wait for:
+// until it is struck, or is not coming now.
+func (w *world) word(ctx context.Context, struck *atomic.Value) error {
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for limit := time.Now().Add(2 * timer); struck.Load() == nil && time.Now().Before(limit); <-tick.C {
+		list, err := w.lab.Ordered(ctx, w.bank)
+		if err != nil || slices.Equal(list, []string{"pin asked"}) { // there was no payment
+			return err
+		}
+	}
+	return nil
 }
 
 // each runs one task after another in worlds side by side.
