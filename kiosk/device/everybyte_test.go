@@ -39,6 +39,7 @@ func otherOf(s sale) sale {
 // faulty is a driver and a pad that live through one fault after another.
 type faulty struct {
 	noisy  bool // the line changes packets so that no LRC shows it
+	cut    bool // a byte of the block may come as ETX, and the next one be the LRC by chance
 	mode   mode
 	pad    *virtualpad.Pad
 	driver *device.PinPad
@@ -139,7 +140,7 @@ func (f *faulty) enter(s sale) (said, broken error) {
 		return err, nil
 	case errors.As(err, &refused): // such as of a packet that came out of order
 		return err, nil
-	case f.noisy && (errors.Is(err, device.ErrAnswer) || errors.Is(err, device.ErrOtherPad)):
+	case (f.noisy || f.cut) && (errors.Is(err, device.ErrAnswer) || errors.Is(err, device.ErrOtherPad)):
 		return err, nil
 	default:
 		return nil, fmt.Errorf("no clean end: %w", err)
@@ -164,13 +165,13 @@ func (f *faulty) enter(s sale) (said, broken error) {
 
 // live takes one entry with faults in it and then another passenger's without.
 func (f *faulty) live(faults []virtualpad.Fault) (said, broken error) {
-	f.noisy = len(faults) > 1
+	f.noisy, f.cut = len(faults) > 1, faults[0].Kind == virtualpad.Garble
 	for _, fault := range faults {
 		f.pad.Inject(fault)
 	}
 	said, broken = f.enter(firstSale)
 	f.pad.Disarm()
-	f.noisy = false
+	f.noisy, f.cut = false, false
 	if broken != nil {
 		return nil, fmt.Errorf("the sale with the fault: %w", broken)
 	}

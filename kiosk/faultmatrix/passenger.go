@@ -76,7 +76,7 @@ type going struct {
 	at     time.Time
 	pins   int
 	holds  int
-	asked  bool // the pad has been answered since it began to ask
+	typed  int // the pad's count of entries, when it was answered last
 }
 
 // over: the sale has ended and the kiosk waits for somebody.
@@ -86,9 +86,6 @@ func (g *going) over(c topup.Console) bool {
 
 // act does what the screen wants, and the same again only after a while.
 func (g *going) act(ctx context.Context, c topup.Console) {
-	if !g.Lab.Pad().Snapshot().Waiting {
-		g.asked = false
-	}
 	if c.Phase == g.did && time.Since(g.at) < reaction && c.Phase != topup.PINEntry {
 		return
 	}
@@ -128,19 +125,20 @@ func (g *going) deed(ctx context.Context, c topup.Console) bool {
 	case topup.Paying:
 		_ = g.Lab.PresentBank(ctx, g.Bank)
 	case topup.PINEntry:
-		return g.typed(ctx)
+		return g.enter(ctx)
 	default:
 		return false
 	}
 	return true
 }
 
-// typed answers the pad once each time it asks.
-func (g *going) typed(ctx context.Context) bool {
-	if g.asked || !g.Lab.Pad().Snapshot().Waiting {
+// enter answers the pad once each time it asks.
+func (g *going) enter(ctx context.Context) bool {
+	shown := g.Lab.Pad().Snapshot()
+	if !shown.Waiting || shown.Asked == g.typed {
 		return false
 	}
-	g.asked = true
+	g.typed = shown.Asked
 	g.pins++
 	if digits := g.PIN(g.pins); digits != "" {
 		_ = g.Lab.Pad().Type(ctx, digits)

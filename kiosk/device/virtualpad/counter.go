@@ -29,8 +29,9 @@ type serialNumber[K any] interface {
 
 // counter is the pad's DUKPT counter on disk.
 type counter[K serialNumber[K]] struct {
-	path string
-	last K
+	path  string
+	last  K    // marked as used
+	spare bool // last was not given out yet
 }
 
 type counterState struct {
@@ -81,23 +82,36 @@ func decodeCounter[K serialNumber[K]](raw []byte, parse func(string) (K, error))
 	return k, nil
 }
 
+// reserve marks the next key serial number as used, so that take need not wait for
+// the disk. One that is never taken is skipped by the next start.
+func (c *counter[K]) reserve() error {
+	if c.spare {
+		return nil
+	}
+	next, err := c.last.Next()
+	if err != nil {
+		return err
+	}
+	raw, err := json.Marshal(counterState{LastKSN: next.String()})
+	if err != nil {
+		return err
+	}
+	if err := replaceFile(c.path, append(raw, '\n')); err != nil {
+		return fmt.Errorf("save the virtual PIN pad's counter: %w", err)
+	}
+	c.last, c.spare = next, true
+	return nil
+}
+
 // take gives the next key serial number, durably marked as used. After an error
 // the number counts as used or not; either is safe, because it was not given
 // out.
 func (c *counter[K]) take() (none K, _ error) {
-	next, err := c.last.Next()
-	if err != nil {
+	if err := c.reserve(); err != nil {
 		return none, err
 	}
-	raw, err := json.Marshal(counterState{LastKSN: next.String()})
-	if err != nil {
-		return none, err
-	}
-	if err := replaceFile(c.path, append(raw, '\n')); err != nil {
-		return none, fmt.Errorf("save the virtual PIN pad's counter: %w", err)
-	}
-	c.last = next
-	return next, nil
+	c.spare = false
+	return c.last, nil
 }
 
 // replaceFile swaps in new content so that a power cut leaves the old or the

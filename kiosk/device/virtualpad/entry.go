@@ -56,6 +56,7 @@ func (p *Pad) begin(request []byte, a ask, code string) {
 		p.refuse(code)
 		return
 	}
+	p.asked++
 	e := &p.entry
 	e.active, e.request, e.key = true, append([]byte(nil), request...), key
 	e.pan, e.min, e.max, e.echo = a.pan, a.min, a.max, a.echo
@@ -65,6 +66,7 @@ func (p *Pad) begin(request []byte, a ask, code string) {
 	}
 	e.prompt, e.after = promptOf(a, p.idle, prompted)
 	e.timer.Reset(p.cfg.EntryTimeout)
+	p.reserve() // while the digits are typed
 }
 
 // mayBegin looks at the keys and at the throttle.

@@ -44,6 +44,22 @@ func (b *bucket) take(t Throttle, now time.Time) bool {
 	return true
 }
 
+// reserve prepares the key serial number of the entry that has begun. What goes
+// wrong is met again, and told, when the PIN is in.
+func (p *Pad) reserve() {
+	var err error
+	switch p.cfg.Scheme {
+	case pin.MasterSession:
+	case pin.AESDUKPT:
+		err = p.aesCount.reserve()
+	default:
+		err = p.count.reserve()
+	}
+	if err != nil {
+		p.log.Debug("virtual PIN pad: no key serial number in advance", "err", err)
+	}
+}
+
 // sealed is what an entry gives: the head of the answer and the block.
 type sealed struct {
 	head  string

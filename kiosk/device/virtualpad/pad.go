@@ -72,6 +72,7 @@ type Snapshot struct {
 	Display string // 16 characters a line, lines split by \n
 	Digits  int    // typed so far
 	Waiting bool   // for a PIN
+	Asked   int    // how often it has begun to wait for one
 	Faults  int    // armed and not yet used up, in bytes and packets
 }
 
@@ -90,6 +91,7 @@ type Pad struct {
 	bucket   bucket
 	macs     macSession
 	active   byte // the selected master key
+	asked    int  // entries that were begun
 	prompted bool // idle is a prompt that waits for its entry
 	working  bool // idle is what an entry has left, until the kiosk has the block
 	entry    entry
@@ -311,7 +313,7 @@ func (p *Pad) run() {
 
 // publish shows the owner's state to the others, if it has changed.
 func (p *Pad) publish() {
-	s := Snapshot{On: p.on, Plugged: p.wired.Plugged(), Faults: p.faultsArmed()}
+	s := Snapshot{On: p.on, Plugged: p.wired.Plugged(), Asked: p.asked, Faults: p.faultsArmed()}
 	if p.on && p.wired.Plugged() {
 		s.Display, s.Digits, s.Waiting = p.display(), p.entry.n, p.entry.active
 	}

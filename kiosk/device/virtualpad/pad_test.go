@@ -162,6 +162,32 @@ func TestCounterIsDurableFirst(t *testing.T) {
 	}
 }
 
+// TestCounterInAdvance: the number of an entry without a PIN is the next entry's,
+// and after a restart it is nobody's.
+func TestCounterInAdvance(t *testing.T) {
+	dir := t.TempDir()
+	b := newBench(t, config(dir))
+	abandon := func() {
+		b.z60(testPAN)
+		if err := b.pad.Key("cancel"); err != nil {
+			t.Fatal(err)
+		}
+		b.want(device.EventEOT)
+	}
+	abandon()
+	b.z60(testPAN)
+	b.typePIN("1234")
+	b.wantBody("73.000009876543210E000011B9C1845EB993A7A")
+	b.raw(ack)
+	abandon()
+	b.port.Close()
+	b.pad.Close()
+	b = newBench(t, config(dir))
+	b.z60(testPAN)
+	b.typePIN("1234")
+	b.wantBody("73.000009876543210E0000318DC07B94797B466")
+}
+
 func TestCounterFile(t *testing.T) {
 	other := testKSN
 	other[3]++
