@@ -21,7 +21,7 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler) error {
 		_ = srv.Shutdown(wait) // websockets are ended by the pages' own Close
 		srv.Close()
 	}()
-	err := srv.Serve(ln)
+	err := srv.Serve(newBounded(ln))
 	if errors.Is(err, http.ErrServerClosed) {
 		<-ended
 		return nil
