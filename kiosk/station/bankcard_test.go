@@ -308,6 +308,23 @@ func TestAReversalRepeatsThePayment(t *testing.T) {
 	}
 }
 
+// TestChipsAreBounded: of the cards of very many payments the newest are remembered.
+func TestChipsAreBounded(t *testing.T) {
+	c := newCounter(t)
+	c.insert(c.card(virtual.BankOptions{}))
+	if why, _ := c.collect(); why != "" {
+		t.Fatal(why)
+	}
+	for stan := range uint32(maxChips + 3) {
+		c.tender.keepChip(payKey{1, stan + 1})
+		c.tender.keepChip(payKey{1, stan + 1}) // what it says last, as one payment
+	}
+	of := func(stan uint32) bool { return len(c.tender.chipOf(topup.Sale{PayBatch: 1, PaySTAN: stan}).icc) > 0 }
+	if len(c.tender.chips) != maxChips || len(c.tender.order) != maxChips || of(3) || !of(4) || !of(maxChips+3) {
+		t.Errorf("%d cards in %d places; the third %v, the fourth %v, the last %v", len(c.tender.chips), len(c.tender.order), of(3), of(4), of(maxChips+3))
+	}
+}
+
 // TestAScriptWithoutAnAnswerHoldsUpNobody: it is waited for once in a payment, not
 // for a whole time-out, and let go after a few tries; what was never sent is kept.
 func TestAScriptWithoutAnAnswerHoldsUpNobody(t *testing.T) {

@@ -3,6 +3,7 @@ package switchlink
 import (
 	"context"
 	"errors"
+	"io"
 	"net"
 	"runtime"
 	"strings"
@@ -220,6 +221,32 @@ func TestNotSent(t *testing.T) {
 		}
 	}
 	soon(t, "a hanging dialer is left and tried again", func() bool { return dials.Load() >= 3 })
+}
+
+// TestALateDialerIsNotHeld: a connection that comes when nobody waits for it any
+// more is closed, and none is left open.
+func TestALateDialerIsNotHeld(t *testing.T) {
+	came := make(chan net.Conn, 64)
+	dialTo(t, Config{DialTimeout: 20 * time.Millisecond, Dial: func(ctx context.Context) (net.Conn, error) {
+		ours, theirs := net.Pipe()
+		<-ctx.Done()
+		select {
+		case came <- theirs:
+		default:
+			theirs.Close()
+		}
+		return ours, nil
+	}})
+	theirs := <-came
+	defer theirs.Close()
+	_ = theirs.SetReadDeadline(time.Now().Add(30 * time.Second))
+	for buf := make([]byte, 64); ; {
+		if _, err := theirs.Read(buf); errors.Is(err, io.EOF) {
+			return
+		} else if err != nil {
+			t.Fatalf("the late connection is open: %v", err)
+		}
+	}
 }
 
 // TestNeverGivesUp: a host that is away, then hangs up, then talks nonsense, then
