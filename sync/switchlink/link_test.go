@@ -227,9 +227,10 @@ func TestNotSent(t *testing.T) {
 // more is closed, and none is left open.
 func TestALateDialerIsNotHeld(t *testing.T) {
 	came := make(chan net.Conn, 64)
-	dialTo(t, Config{DialTimeout: 20 * time.Millisecond, Dial: func(ctx context.Context) (net.Conn, error) {
+	dialTo(t, Config{Timeout: 100 * time.Millisecond, EchoEvery: 50 * time.Millisecond, DialTimeout: 20 * time.Millisecond, Dial: func(ctx context.Context) (net.Conn, error) {
 		ours, theirs := net.Pipe()
 		<-ctx.Done()
+		time.Sleep(20 * time.Millisecond)
 		select {
 		case came <- theirs:
 		default:
