@@ -27,8 +27,9 @@ func main() {
 	}{
 		{"format", format},
 		{"vet", func(t *tally) { t.command("go vet", "go", "vet", "./...") }},
-		{"unit", func(t *tally) { t.test(append(raced, "-p=3"), packages(false)...) }},
-		{"whole", func(t *tally) { t.test([]string{"-p=3"}, packages(true)...) }},
+		{"unit", func(t *tally) { t.test(append(raced, "-p=3"), packages("unit")...) }},
+		{"whole", func(t *tally) { t.test([]string{"-p=3"}, packages("whole")...) }},
+		{"pages", func(t *tally) { t.test(nil, packages("pages")...) }},
 		{"fuzz", func(t *tally) { fuzz(t, *fuzzed) }},
 	}
 	keepPorts()
@@ -56,26 +57,41 @@ func keepPorts() {
 	}
 }
 
-// heavy names what runs without the race detector: a browser, a simulation of
-// one thread, processes that are killed, a whole matrix of faults, and everything
-// behind them; the parts are raced in their own packages.
-var heavy = regexp.MustCompile(`^buka/(kiosk/e2e|kiosk/killtest|kiosk|kiosk/faultmatrix|topup/sim|store/disktest|cardio/purse/purtest)$`)
+// heavy names what runs without the race detector: a simulation of one thread,
+// processes that are killed, a whole matrix of faults, and everything behind them;
+// the parts are raced in their own packages.
+var heavy = regexp.MustCompile(`^buka/(kiosk/killtest|kiosk|kiosk/faultmatrix|topup/sim|store/disktest|cardio/purse/purtest)$`)
+
+// browsing runs without it too, and with nothing beside it: a browser that shares
+// one processor with a search may not answer for minutes.
+const browsing = "buka/kiosk/e2e"
+
+// stageOf says where a package's tests run.
+func stageOf(pkg string) string {
+	switch {
+	case pkg == browsing:
+		return "pages"
+	case heavy.MatchString(pkg):
+		return "whole"
+	}
+	return "unit"
+}
 
 // long names what takes longest, in the order in which it should begin: the rest
 // fits beside it. What needs the one card reader service then comes last, for it
 // waits for the one that has it.
-var long = []string{"buka/topup/sim", "buka/kiosk/e2e", "buka/store", "buka/kiosk/scenario", "buka/kiosk/device", "buka/sync/host", "buka/kiosk/faultmatrix"}
+var long = []string{"buka/topup/sim", "buka/store", "buka/kiosk/scenario", "buka/kiosk/device", "buka/sync/host", "buka/kiosk/faultmatrix"}
 
-// packages lists the packages with tests, heavy ones or the others, in the order
-// in which go test should begin them.
-func packages(wantHeavy bool) []string {
+// packages lists the packages with tests of a stage, in the order in which go test
+// should begin them.
+func packages(stage string) []string {
 	out, err := exec.Command("go", "list", "-f", `{{if or .TestGoFiles .XTestGoFiles}}{{.ImportPath}}{{end}}`, "./...").Output()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "go list:", err)
 		os.Exit(1)
 	}
 	list := strings.Fields(string(out))
-	list = slices.DeleteFunc(list, func(p string) bool { return heavy.MatchString(p) != wantHeavy })
+	list = slices.DeleteFunc(list, func(p string) bool { return stageOf(p) != stage })
 	rank := func(p string) int {
 		switch i := slices.Index(long, p); {
 		case i >= 0:
