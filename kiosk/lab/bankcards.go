@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"buka/cardio/virtual"
 	"buka/internal/money"
@@ -26,8 +27,8 @@ type bankCard struct {
 	note      string
 	contact   bool
 	inField   bool
-	armed     string // "before gpo"
-	presented int    // how often: who takes it away must mean this time
+	armed     string       // "before gpo"
+	presented atomic.Int64 // how often: who takes it away must mean this time
 }
 
 // strangerKey is the master key of another issuer than the host's.
@@ -194,11 +195,11 @@ func (l *Lab) tapAgain(st *station.Station, c *bankCard, console func() topup.Co
 }
 
 // insertBank puts the card into the field and says which time this is.
-func (l *Lab) insertBank(c *bankCard) (int, error) {
+func (l *Lab) insertBank(c *bankCard) (int64, error) {
 	defer l.changed()
 	l.mu.Lock()
 	slot := l.fields["bank"]
-	again := c.inField
+	again := c.inField && slot != nil && slot.Present()
 	l.mu.Unlock()
 	if slot == nil {
 		return 0, errors.New("the kiosk has no power: switch it on")
@@ -210,8 +211,7 @@ func (l *Lab) insertBank(c *bankCard) (int, error) {
 	}
 	l.mu.Lock()
 	c.inField = true // before the kiosk can tear it
-	c.presented++
-	mine := c.presented
+	mine := c.presented.Add(1)
 	l.mu.Unlock()
 	if again {
 		return mine, nil
@@ -226,11 +226,11 @@ func (l *Lab) insertBank(c *bankCard) (int, error) {
 }
 
 // withdrawBank takes a bank card away, if it has not been presented again since.
-func (l *Lab) withdrawBank(c *bankCard, presented int) error {
+func (l *Lab) withdrawBank(c *bankCard, presented int64) error {
 	defer l.changed()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !c.inField || c.presented != presented {
+	if !c.inField || c.presented.Load() != presented {
 		return nil
 	}
 	return l.outOfBankField(c)
@@ -261,9 +261,15 @@ func (l *Lab) TearBank(name, when, moment string) error {
 	c.armed = when + " " + moment
 	l.mu.Unlock()
 	c.Bank.Tear(virtual.Tear{When: w, Match: match(), OnTorn: func() {
+		presented := c.presented.Load()
 		go func() { // the card is gone from the field
 			l.mu.Lock()
-			c.armed, c.inField = "", false
+			if c.presented.Load() == presented { // and was not presented again meanwhile
+				c.inField = false
+			}
+			if !c.Armed() {
+				c.armed = ""
+			}
 			l.mu.Unlock()
 			l.changed()
 		}()

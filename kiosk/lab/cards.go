@@ -40,7 +40,7 @@ type purseCard struct {
 	laid    bool
 	armed   string        // "before" or "after"
 	refuse  atomic.Uint32 // status word of the next write, once
-	lays    int           // how often it was laid: who takes it away must mean this time
+	lays    atomic.Int64  // how often it was laid: who takes it away must mean this time
 }
 
 // Process answers as the card does, but for a write that is to be refused.
@@ -152,14 +152,17 @@ func (l *Lab) Lay(name string, place topup.Place) error {
 	if err := l.vacant(string(place)); err != nil {
 		return err
 	}
+	l.mu.Lock()
+	c.field, c.laid = place, true // before the kiosk can tear it
+	c.lays.Add(1)
+	l.mu.Unlock()
+	defer l.changed()
 	if err := slot.Insert(c); err != nil {
+		l.mu.Lock()
+		c.field, c.laid = "", false
+		l.mu.Unlock()
 		return err
 	}
-	l.mu.Lock()
-	c.field, c.laid = place, true
-	c.lays++
-	l.mu.Unlock()
-	l.changed()
 	return nil
 }
 
@@ -226,7 +229,7 @@ func (l *Lab) Tap(ctx context.Context, name string, place topup.Place) error {
 	c, _ := l.purse(name)
 	l.mu.Lock()
 	c.laid = false
-	mine := c.lays
+	mine := c.lays.Load()
 	l.mu.Unlock()
 	if err := l.until(ctx, st, func() bool { return seen() > before }); err != nil {
 		return fmt.Errorf("the kiosk did not see %s: %w", name, err)
@@ -303,10 +306,10 @@ func (l *Lab) Until(ctx context.Context, ok func() bool) error {
 }
 
 // leaveAfter takes a tapped card away, if it has not been laid again since.
-func (l *Lab) leaveAfter(c *purseCard, lays int) {
+func (l *Lab) leaveAfter(c *purseCard, lays int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.field != topup.Front || c.laid || c.lays != lays {
+	if c.field != topup.Front || c.laid || c.lays.Load() != lays {
 		return
 	}
 	slot := l.fields[string(c.field)]

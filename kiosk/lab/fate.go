@@ -30,9 +30,15 @@ func (l *Lab) Tear(name, when string) error {
 	}
 	c.armed = when
 	c.Purse.Tear(virtual.Tear{When: w, Match: virtual.IsCredit, OnTorn: func() {
+		lays := c.lays.Load()
 		go func() { // the card is gone from the field
 			l.mu.Lock()
-			c.armed, c.field, c.laid = "", "", false
+			if c.lays.Load() == lays { // and was not laid again meanwhile
+				c.field, c.laid = "", false
+			}
+			if !c.Armed() {
+				c.armed = ""
+			}
 			l.mu.Unlock()
 			l.changed()
 		}()
