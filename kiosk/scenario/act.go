@@ -136,6 +136,10 @@ func (r *runner) pay(ctx context.Context, l Line) error { return r.lab.PresentBa
 // pin types on the PIN pad when it asks, and waits until the core went on.
 func (r *runner) pin(ctx context.Context, l Line) error {
 	if err := r.lab.Pad().WaitPrompt(ctx); err != nil {
+		if _, state, gone := r.state(); gone == nil {
+			c := state.Live.Front
+			err = fmt.Errorf("the phase is %s (%s%s): %w", c.Phase, c.Notice, c.Reason, err)
+		}
 		return fmt.Errorf("the PIN pad does not ask: %w", err)
 	}
 	_, state, err := r.state()
