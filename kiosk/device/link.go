@@ -223,11 +223,21 @@ func (l *link) settle() {
 	l.answerIdle()
 }
 
-// idle answers what arrives while nothing is expected, such as a packet whose
-// acknowledgement was lost.
-func (l *link) idle(chunk []byte) {
-	l.take(chunk)
+// idle answers what came while nothing is expected, such as a packet whose
+// acknowledgement was lost. Where a packet has stopped halfway it says when to
+// call cut, unless more comes.
+func (l *link) idle() <-chan time.Time {
 	l.answerIdle()
+	if !l.dec.Partial() {
+		return nil
+	}
+	return time.After(l.interByte)
+}
+
+// cut drops a packet that came half.
+func (l *link) cut() {
+	l.dec.Reset()
+	l.control(nak)
 }
 
 func (l *link) answerIdle() {

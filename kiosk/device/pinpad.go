@@ -219,6 +219,7 @@ func (p *PinPad) lost(err error) error {
 func (p *PinPad) serve(l *link) error {
 	probe := time.NewTimer(p.cfg.ProbeEvery)
 	defer probe.Stop()
+	var half <-chan time.Time
 	for {
 		select {
 		case <-p.life.Done():
@@ -226,16 +227,22 @@ func (p *PinPad) serve(l *link) error {
 		case <-l.line.gone:
 			return p.lost(fmt.Errorf("%w (%w)", ErrUnplugged, l.line.err))
 		case chunk := <-l.line.rx:
-			l.idle(chunk)
+			l.take(chunk)
+			half = l.idle()
+		case <-half:
+			l.cut()
+			half = nil
 		case j := <-p.jobs:
 			if err := p.work(l, j); err != nil {
 				return err
 			}
+			half = l.idle() // a block may have come twice
 			probe.Reset(p.cfg.ProbeEvery)
 		case <-probe.C:
 			if err := p.probe(p.life, l); err != nil {
 				return p.lost(err)
 			}
+			half = l.idle()
 			probe.Reset(p.cfg.ProbeEvery)
 		}
 	}

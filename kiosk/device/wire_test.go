@@ -324,6 +324,36 @@ func TestWireDamageWhileIdle(t *testing.T) {
 	p.expect([]byte{nak})
 }
 
+// TestWireAnswerTwiceAtOnce: what comes together with the block that an entry ends
+// with is answered and overwritten then, not with the next packet.
+func TestWireAnswerTwiceAtOnce(t *testing.T) {
+	p := newPeer(t, Config{InterByteTimeout: 50 * time.Millisecond})
+	c := p.ask()
+	p.prompt()
+	p.send(append(bytes.Clone(p.frames["73 DUKPT"]), p.frames["73 DUKPT"]...)...)
+	if o := p.get(c); o.err != nil {
+		t.Fatal(o.err)
+	}
+	p.expect([]byte{ack, ack})
+	c = p.ask()
+	p.prompt()
+	second := must(Frame{Body: []byte("7109876543210E000021B9C1845EB993A7B")}.Encode())
+	p.send(append(second, second[:30]...)...)
+	if o := p.get(c); o.err != nil {
+		t.Fatal(o.err)
+	}
+	p.expect([]byte{ack, nak})
+}
+
+// TestWireHalfAPacketWhileIdle: nothing of it is kept.
+func TestWireHalfAPacketWhileIdle(t *testing.T) {
+	p := newPeer(t, Config{InterByteTimeout: 50 * time.Millisecond})
+	p.send(p.frames["73 DUKPT"][:30]...)
+	p.expect([]byte{nak})
+	p.send(p.frames["73 DUKPT"]...)
+	p.expect([]byte{ack})
+}
+
 // TestWireLateACK: an ACK that belongs to the packet before does not make the
 // driver believe that the pad has stopped.
 func TestWireLateACK(t *testing.T) {
