@@ -130,6 +130,13 @@ func (r *rig) ask(ctx context.Context) <-chan answer {
 	return out
 }
 
+// rests waits until the pad shows that it asks for nothing; the driver hears of it
+// a moment before.
+func (r *rig) rests() {
+	r.t.Helper()
+	waitFor(r.t, "a pad at rest", func() bool { s := r.pad.Snapshot(); return !s.Waiting && s.Digits == 0 })
+}
+
 func (r *rig) get(c <-chan answer) answer {
 	r.t.Helper()
 	select {
@@ -233,9 +240,7 @@ func TestCancelByCustomer(t *testing.T) {
 	if a := r.get(c); !errors.Is(a.err, device.ErrCancelled) {
 		t.Fatal(a.err)
 	}
-	if s := r.pad.Snapshot(); s.Waiting || s.Digits != 0 {
-		t.Errorf("%+v", s)
-	}
+	r.rests()
 	r.wholeEntry()
 }
 
@@ -250,9 +255,7 @@ func TestCancelByContext(t *testing.T) {
 	if a := r.get(c); !errors.Is(a.err, stopped) {
 		t.Fatal(a.err)
 	}
-	if s := r.pad.Snapshot(); s.Waiting || s.Digits != 0 {
-		t.Errorf("the pad goes on: %+v", s)
-	}
+	r.rests()
 	if a := r.get(r.ask(ctx)); !errors.Is(a.err, stopped) {
 		t.Errorf("a context that had ended before: %v", a.err)
 	}
@@ -265,9 +268,7 @@ func TestTimeout(t *testing.T) {
 	if a := r.get(c); !errors.Is(a.err, device.ErrTimeout) {
 		t.Fatal(a.err)
 	}
-	if s := r.pad.Snapshot(); s.Waiting {
-		t.Error("the pad still waits")
-	}
+	r.rests()
 	if ok, what, _ := r.driver.State(); !ok {
 		t.Error(what)
 	}
@@ -297,9 +298,7 @@ func TestKioskRestart(t *testing.T) {
 	}
 	r.driver = device.New(device.Config{Port: r.pad.SlavePath(), Logger: slog.New(slog.NewTextHandler(r.log, nil))})
 	r.waitState(true)
-	if s := r.pad.Snapshot(); s.Waiting {
-		t.Error("the old entry goes on")
-	}
+	r.rests()
 	r.wholeEntry()
 }
 
