@@ -165,7 +165,8 @@ func (f *faulty) enter(s sale) (said, broken error) {
 
 // live takes one entry with faults in it and then another passenger's without.
 func (f *faulty) live(faults []virtualpad.Fault) (said, broken error) {
-	f.noisy, f.cut = len(faults) > 1, faults[0].Kind == virtualpad.Garble
+	one := faults[0]
+	f.noisy, f.cut = len(faults) > 1, one.Kind == virtualpad.Garble && one.Dir == virtualpad.ToKiosk && one.Mask == 0
 	for _, fault := range faults {
 		f.pad.Inject(fault)
 	}

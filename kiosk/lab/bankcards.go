@@ -27,8 +27,7 @@ type bankCard struct {
 	note      string
 	contact   bool
 	inField   bool
-	armed     string       // "before gpo"
-	presented atomic.Int64 // how often: who takes it away must mean this time
+	times     atomic.Int64 // that it was presented: who takes it away must mean this one
 }
 
 // strangerKey is the master key of another issuer than the host's.
@@ -211,7 +210,7 @@ func (l *Lab) insertBank(c *bankCard) (int64, error) {
 	}
 	l.mu.Lock()
 	c.inField = true // before the kiosk can tear it
-	mine := c.presented.Add(1)
+	mine := c.times.Add(1)
 	l.mu.Unlock()
 	if again {
 		return mine, nil
@@ -230,7 +229,7 @@ func (l *Lab) withdrawBank(c *bankCard, presented int64) error {
 	defer l.changed()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !c.inField || c.presented.Load() != presented {
+	if !c.inField || c.times.Load() != presented {
 		return nil
 	}
 	return l.outOfBankField(c)
@@ -257,23 +256,7 @@ func (l *Lab) TearBank(name, when, moment string) error {
 	if w == 0 || match == nil {
 		return fmt.Errorf("tear %s %s: before or after gpo, record, genac1, auth, genac2 or script", when, moment)
 	}
-	l.mu.Lock()
-	c.armed = when + " " + moment
-	l.mu.Unlock()
-	c.Bank.Tear(virtual.Tear{When: w, Match: match(), OnTorn: func() {
-		presented := c.presented.Load()
-		go func() { // the card is gone from the field
-			l.mu.Lock()
-			if c.presented.Load() == presented { // and was not presented again meanwhile
-				c.inField = false
-			}
-			if !c.Armed() {
-				c.armed = ""
-			}
-			l.mu.Unlock()
-			l.changed()
-		}()
-	}})
+	c.Bank.Tear(virtual.Tear{When: w, Match: match(), OnTorn: l.torn(&c.times, func() { c.inField = false })})
 	return nil
 }
 

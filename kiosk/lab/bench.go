@@ -64,13 +64,17 @@ func (b bench) cards(st *ui.BenchState) {
 			if c.options.Blocked {
 				note = "blocked"
 			}
+			tear := ""
+			if c.Armed() {
+				tear = c.armed
+			}
 			family := c.options.Family
 			if family == "" {
 				family = virtual.TUnion
 			}
 			st.Transit = append(st.Transit, ui.BenchCard{
 				Name: name, Number: c.Number(), Family: string(family), Balance: c.Balance(), Counter: uint32(counter),
-				Field: roles[c.field], Laid: c.laid, Tear: c.armed, Note: note,
+				Field: roles[c.field], Laid: c.laid, Tear: tear, Note: note,
 			})
 		}
 		if c, ok := b.banks[name]; ok {

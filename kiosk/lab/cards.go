@@ -38,9 +38,9 @@ type purseCard struct {
 	before  money.Fen
 	field   topup.Place // "" if in nobody's field
 	laid    bool
-	armed   string        // "before" or "after"
+	armed   string        // how it was armed last: "before" or "after"
 	refuse  atomic.Uint32 // status word of the next write, once
-	lays    atomic.Int64  // how often it was laid: who takes it away must mean this time
+	times   atomic.Int64  // that it was laid: who takes it away must mean this one
 }
 
 // Process answers as the card does, but for a write that is to be refused.
@@ -154,7 +154,7 @@ func (l *Lab) Lay(name string, place topup.Place) error {
 	}
 	l.mu.Lock()
 	c.field, c.laid = place, true // before the kiosk can tear it
-	c.lays.Add(1)
+	c.times.Add(1)
 	l.mu.Unlock()
 	defer l.changed()
 	if err := slot.Insert(c); err != nil {
@@ -229,7 +229,7 @@ func (l *Lab) Tap(ctx context.Context, name string, place topup.Place) error {
 	c, _ := l.purse(name)
 	l.mu.Lock()
 	c.laid = false
-	mine := c.lays.Load()
+	mine := c.times.Load()
 	l.mu.Unlock()
 	if err := l.until(ctx, st, func() bool { return seen() > before }); err != nil {
 		return fmt.Errorf("the kiosk did not see %s: %w", name, err)
@@ -309,7 +309,7 @@ func (l *Lab) Until(ctx context.Context, ok func() bool) error {
 func (l *Lab) leaveAfter(c *purseCard, lays int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if c.field != topup.Front || c.laid || c.lays.Load() != lays {
+	if c.field != topup.Front || c.laid || c.times.Load() != lays {
 		return
 	}
 	slot := l.fields[string(c.field)]

@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"buka/cardio/virtual"
@@ -22,28 +23,30 @@ func (l *Lab) Tear(name, when string) error {
 	defer l.mu.Unlock()
 	if when == "off" {
 		c.Disarm()
-		c.armed = ""
 		return nil
 	}
 	if w == 0 {
 		return fmt.Errorf("tear %q: before, after or off", when)
 	}
 	c.armed = when
-	c.Purse.Tear(virtual.Tear{When: w, Match: virtual.IsCredit, OnTorn: func() {
-		lays := c.lays.Load()
-		go func() { // the card is gone from the field
-			l.mu.Lock()
-			if c.lays.Load() == lays { // and was not laid again meanwhile
-				c.field, c.laid = "", false
-			}
-			if !c.Armed() {
-				c.armed = ""
-			}
-			l.mu.Unlock()
-			l.changed()
-		}()
-	}})
+	c.Purse.Tear(virtual.Tear{When: w, Match: virtual.IsCredit, OnTorn: l.torn(&c.times, func() { c.field, c.laid = "", false })})
 	return nil
+}
+
+// torn is what a card calls that is torn: it is gone from its field, unless it was
+// presented again before that is known here.
+func (l *Lab) torn(times *atomic.Int64, gone func()) func() {
+	return func() {
+		mine := times.Load()
+		go func() { // the card must not wait
+			defer l.changed()
+			l.mu.Lock()
+			defer l.mu.Unlock()
+			if times.Load() == mine {
+				gone()
+			}
+		}()
+	}
 }
 
 // Armed lists the cards whose tear has not struck yet.
