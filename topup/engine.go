@@ -62,6 +62,18 @@ func (e *Engine) Post(ctx context.Context, ev Event) error {
 	}
 }
 
+// fence is no event of the sale: it marks a place in the queue.
+type fence struct{ passed chan struct{} }
+
+func (fence) event() {}
+
+// Fence is closed when all that was posted before it has been taken. An engine
+// that stops before leaves it open.
+func (e *Engine) Fence(ctx context.Context) (<-chan struct{}, error) {
+	f := fence{make(chan struct{})}
+	return f.passed, e.Post(ctx, f)
+}
+
 // Run is the loop: event, step, append, commands. It ends with ctx, with a
 // failed append (what it announced may or may not be durable: only a restart
 // can tell) or with a breach of the law.
@@ -74,6 +86,10 @@ func (e *Engine) Run(ctx context.Context, doer Doer) error {
 			e.fail(ErrStopped)
 			return context.Cause(ctx)
 		case ev := <-e.events:
+			if f, ok := ev.(fence); ok {
+				close(f.passed)
+				continue
+			}
 			if err := e.take(ctx, ev, doer); err != nil {
 				e.fail(err)
 				return err

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"buka/cardio/virtual"
-	"buka/internal/entry"
 	"buka/internal/money"
 	"buka/kiosk/station"
 	"buka/topup"
@@ -135,12 +134,12 @@ func (r *runner) pay(ctx context.Context, l Line) error { return r.lab.PresentBa
 
 // pin types on the PIN pad when it asks, and waits until the core went on.
 func (r *runner) pin(ctx context.Context, l Line) error {
+	_, before, _ := r.state() // for the words of a failure
 	if err := r.lab.Pad().WaitPrompt(ctx); err != nil {
-		if _, state, gone := r.state(); gone == nil {
-			c := state.Live.Front
-			err = fmt.Errorf("the phase is %s (%s%s): %w", c.Phase, c.Notice, c.Reason, err)
-		}
-		return fmt.Errorf("the PIN pad does not ask: %w", err)
+		c := before.Live.Front
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return fmt.Errorf("the PIN pad does not ask: the phase was %s (%s%s), then the screens %v: %w", c.Phase, c.Notice, c.Reason, r.screens, err)
 	}
 	_, state, err := r.state()
 	if err != nil {
@@ -305,68 +304,4 @@ func (r *runner) power(ctx context.Context, l Line) error {
 		return r.lab.CutAt(l.word(3))
 	}
 	return fmt.Errorf("power cut|on, power cut at ENTRY: %w", ErrSyntax)
-}
-
-// desk is the cashier: a card on the desk reader, and what to do about it.
-func (r *runner) desk(ctx context.Context, l Line) error {
-	do := l.word(1)
-	if do == "tap" {
-		return r.deskTap(ctx, l.word(2))
-	}
-	if _, needsNoCard := deskAlone[do]; needsNoCard {
-		return r.deskAlone(ctx, l)
-	}
-	if do != ui.DeskProve && do != ui.DeskRewrite && do != ui.DeskWithdraw {
-		return fmt.Errorf("desk tap NAME|prove|rewrite|withdraw|refund|hand-over|decide: %w", ErrSyntax)
-	}
-	var sale entry.SaleID
-	if err := poll(ctx, func() error {
-		_, state, err := r.state()
-		if sale = state.Live.Desk.Sale; err == nil && sale == "" {
-			err = errors.New("nothing is unfinished on the card at the desk")
-		}
-		if err == nil && (state.Live.Desk.Active() || state.Live.Desk.Phase == topup.Reading) {
-			err = errors.New("the desk is busy")
-		}
-		return err
-	}); err != nil {
-		return err
-	}
-	st, state, err := r.state()
-	if err != nil {
-		return err
-	}
-	before := state.Live.Rev
-	d := st.Desk()
-	if err := d.Do(ui.DeskAction{Sale: string(sale), Rev: d.State().Rev, Name: do, Who: "scenario"}); err != nil {
-		return err
-	}
-	return poll(ctx, func() error {
-		if r.lab.Station() == nil {
-			return nil
-		}
-		_, now, err := r.state()
-		c := now.Live.Desk
-		if err == nil && (now.Live.Rev == before || c.Active() || c.Phase == topup.Reading) {
-			err = fmt.Errorf("the desk is not done: %s %s", c.Phase, c.Notice)
-		}
-		return err
-	})
-}
-
-// deskTap waits until the card was read: what is unfinished is then known.
-func (r *runner) deskTap(ctx context.Context, name string) error {
-	if err := r.lab.Tap(ctx, name, topup.Desk); err != nil {
-		return err
-	}
-	return poll(ctx, func() error {
-		if r.lab.Station() == nil {
-			return nil // a power cut took it in
-		}
-		_, state, err := r.state()
-		if err == nil && state.Live.Desk.Phase == topup.Reading {
-			err = errors.New("the card on the desk is still being read")
-		}
-		return err
-	})
 }

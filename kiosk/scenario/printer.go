@@ -13,13 +13,6 @@ import (
 
 func init() {
 	actions["printer"] = (*runner).printer
-	desk := actions["desk"]
-	actions["desk"] = func(r *runner, ctx context.Context, l Line) error {
-		if l.word(1) == ui.DeskReprint {
-			return r.deskReprint(ctx)
-		}
-		return desk(r, ctx, l)
-	}
 	expectations["slip"], expectations["slips"] = (*runner).expectSlip, (*runner).expectSlips
 }
 
@@ -84,32 +77,4 @@ func bare(s string) string {
 // expectSlips counts the slips that have come out.
 func (r *runner) expectSlips(_ context.Context, l Line) error {
 	return count(l, len(r.lab.Printer().Snapshot().Slips))
-}
-
-// deskReprint presses the cashier's button and waits for what comes of it.
-func (r *runner) deskReprint(ctx context.Context) error {
-	if err := poll(ctx, func() error {
-		st := r.lab.Station()
-		if st == nil {
-			return errors.New("the kiosk has no power")
-		}
-		d := st.Desk()
-		shown := d.State()
-		if shown.LastSlip == nil || !shown.LastSlip.May() {
-			return errors.New("the cashier's page does not offer it")
-		}
-		return d.Do(ui.DeskAction{Sale: shown.LastSlip.Sale, Rev: shown.Rev, Name: ui.DeskReprint, Who: "scenario"})
-	}); err != nil {
-		return err
-	}
-	return poll(ctx, func() error {
-		st := r.lab.Station()
-		if st == nil {
-			return nil // a power cut took it in
-		}
-		if s := st.Desk().State().LastSlip; s.Again == "" || s.Again == ui.SlipPrinting {
-			return errors.New("it was not printed again")
-		}
-		return nil
-	})
 }

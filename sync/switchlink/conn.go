@@ -40,6 +40,7 @@ type call struct {
 	key      key
 	batch    string
 	exchange uint32
+	sentAt   time.Time
 	signOns  uint64  // that were answered when it was sent
 	sealed   bool    // it has a MAC, and its answer must have a good one
 	held     heldKey // that it was sent under, if the keys may change; the owner's
@@ -178,7 +179,7 @@ func (o *owner) send(c *call) {
 		c.end(result{err: ErrNotSent})
 		return
 	}
-	c.signOns = o.signOns
+	c.sentAt, c.signOns = time.Now(), o.signOns
 	o.waiters[c.key] = c
 	if c.kind == KindSignOn && o.cfg.Keys != nil {
 		o.signOn = c
@@ -240,15 +241,19 @@ func (c *call) accepts(m *Message) bool {
 	return err == nil && string(t[tagExchange]) == string(be32(c.exchange))
 }
 
-// watch drops waiters whose time is over, tests an idle link and dials.
+// watch drops waiters whose time is over, tests an idle link and dials. One answer
+// that does not come says nothing about a link on which others have come since.
 func (o *owner) watch(now time.Time) {
+	heard := o.lastHeard
 	for k, c := range o.waiters {
 		if now.Before(c.deadline) {
 			continue
 		}
 		delete(o.waiters, k)
 		c.end(result{err: ErrNoAnswer})
-		o.state.down(now)
+		if !heard.After(c.sentAt) {
+			o.state.down(now)
+		}
 		if c == o.probe {
 			o.probe = nil
 			o.drop(errors.New("the link test was not answered"))

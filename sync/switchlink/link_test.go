@@ -375,3 +375,34 @@ func TestDownAfterSilence(t *testing.T) {
 	}
 	soon(t, "down and up again", func() bool { s := c.State(); return s.Up && s.Since.After(before) })
 }
+
+// TestOneMissingAnswer: a request without an answer leaves a link up that has
+// answered others since. A sale at its bank card would be ended for nothing.
+func TestOneMissingAnswer(t *testing.T) {
+	h := newRawHost(t)
+	downs := make(chan State, 8)
+	c := dialTo(t, Config{Addr: h.ln.Addr().String(), Timeout: time.Second, EchoEvery: time.Hour, OnState: func(s State) {
+		if !s.Up {
+			downs <- s
+		}
+	}})
+	soon(t, "up", func() bool { return c.State().Up })
+	before := c.State()
+	lost := make(chan error, 1)
+	go func() {
+		_, err := c.Reverse(bg(), testReversal(5))
+		lost <- err
+	}()
+	h.next() // never answered
+	if err := c.Echo(bg(), 6); err != nil {
+		t.Fatal(err)
+	}
+	answered := c.State().LastAnswer
+	if err := <-lost; !errors.Is(err, ErrNoAnswer) {
+		t.Fatal(err)
+	}
+	soon(t, "the link is tested", func() bool { return c.State().LastAnswer.After(answered) })
+	if now := c.State(); !now.Since.Equal(before.Since) || len(downs) > 0 {
+		t.Errorf("up since %v, not %v; down %d times", now.Since, before.Since, len(downs))
+	}
+}
