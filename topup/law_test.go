@@ -63,6 +63,32 @@ func TestRecordFirst(t *testing.T) {
 	}
 }
 
+// TestFence: a fence is passed when what was posted before it has been taken.
+func TestFence(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	e := topup.NewEngine(lawCore(), &recorder{}, topup.New(), slog.New(slog.DiscardHandler))
+	if err := e.Post(ctx, topup.LinkChanged{Pay: true}); err != nil {
+		t.Fatal(err)
+	}
+	passed, err := e.Fence(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-passed:
+		t.Fatal("a fence was passed, and nothing has been taken")
+	default:
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- e.Run(ctx, &recorder{stop: func() {}}) }()
+	<-passed
+	if s, _ := e.State(); !s.Live.PayUp {
+		t.Error("a fence was passed, and what was posted before was not taken")
+	}
+	stop()
+	<-ended
+}
+
 func TestAnApprovalOfAnotherAmountGoesBack(t *testing.T) {
 	d := replayed(t, paid[:3])
 	if err := d.Apply(entry.PaymentApproved{Of: testOf, Amount: 4900, Code: "00"}); err != nil {
