@@ -49,6 +49,20 @@ func (r *runner) state() (*station.Station, topup.State, error) {
 	return st, state, err
 }
 
+// comes waits for what a deed leads to. A power cut ends the wait: it took the deed in.
+func (r *runner) comes(ctx context.Context, check func(*station.Station, topup.State) error) error {
+	return poll(ctx, func() error {
+		if r.lab.Station() == nil {
+			return nil
+		}
+		st, state, err := r.state()
+		if err != nil {
+			return err
+		}
+		return check(st, state)
+	})
+}
+
 // input waits for a screen on which the button is, presses it, and waits until
 // the core has taken it in.
 func (r *runner) input(ctx context.Context, do, value string, on func(topup.Console) bool, taken func(before, now topup.Console) bool) error {
@@ -69,15 +83,11 @@ func (r *runner) input(ctx context.Context, do, value string, on func(topup.Cons
 	if err != nil {
 		return err
 	}
-	return poll(ctx, func() error {
-		if r.lab.Station() == nil {
-			return nil // a power cut took it in
+	return r.comes(ctx, func(_ *station.Station, now topup.State) error {
+		if !taken(before, now.Live.Front) {
+			return errors.New("the core did not take it in")
 		}
-		_, state, err := r.state()
-		if err == nil && !taken(before, state.Live.Front) {
-			err = errors.New("the core did not take it in")
-		}
-		return err
+		return nil
 	})
 }
 
@@ -161,15 +171,11 @@ func (r *runner) pin(ctx context.Context, l Line) error {
 	if err != nil {
 		return err
 	}
-	return poll(ctx, func() error {
-		if r.lab.Station() == nil {
-			return nil
+	return r.comes(ctx, func(_ *station.Station, now topup.State) error {
+		if now.Live.Front.Phase == topup.PINEntry && now.Live.Front.PINs == gen {
+			return errors.New("the core did not take the PIN in")
 		}
-		_, now, err := r.state()
-		if err == nil && now.Live.Front.Phase == topup.PINEntry && now.Live.Front.PINs == gen {
-			err = errors.New("the core did not take the PIN in")
-		}
-		return err
+		return nil
 	})
 }
 

@@ -37,16 +37,7 @@ func (r *runner) desk(ctx context.Context, l Line) error {
 	}); err != nil {
 		return err
 	}
-	return poll(ctx, func() error {
-		if r.lab.Station() == nil {
-			return nil // a power cut took it in
-		}
-		_, now, err := r.state()
-		if c := now.Live.Desk; err == nil && (c.Active() || c.Phase == topup.Reading) {
-			err = fmt.Errorf("the desk is not done: %s %s", c.Phase, c.Notice)
-		}
-		return err
-	})
+	return r.deskRests(ctx)
 }
 
 // cashier presses what is to be pressed on the page as it is then, and waits until
@@ -73,16 +64,13 @@ func (r *runner) cashier(ctx context.Context, press func(topup.State, ui.DeskSta
 	if err != nil {
 		return err
 	}
-	return poll(ctx, func() error {
+	return r.comes(ctx, func(*station.Station, topup.State) error {
 		select {
 		case <-taken:
 			return nil
 		default:
+			return errors.New("the core did not take it in")
 		}
-		if r.lab.Station() == nil {
-			return nil // a power cut took it in
-		}
-		return errors.New("the core did not take it in")
 	})
 }
 
@@ -91,15 +79,16 @@ func (r *runner) deskTap(ctx context.Context, name string) error {
 	if err := r.lab.Tap(ctx, name, topup.Desk); err != nil {
 		return err
 	}
-	return poll(ctx, func() error {
-		if r.lab.Station() == nil {
-			return nil // a power cut took it in
+	return r.deskRests(ctx)
+}
+
+// deskRests waits until nothing is done at the desk.
+func (r *runner) deskRests(ctx context.Context) error {
+	return r.comes(ctx, func(_ *station.Station, now topup.State) error {
+		if c := now.Live.Desk; c.Active() || c.Phase == topup.Reading {
+			return fmt.Errorf("the desk is not done: %s %s", c.Phase, c.Notice)
 		}
-		_, state, err := r.state()
-		if err == nil && state.Live.Desk.Phase == topup.Reading {
-			err = errors.New("the card on the desk is still being read")
-		}
-		return err
+		return nil
 	})
 }
 
@@ -131,16 +120,12 @@ func (r *runner) deskAlone(ctx context.Context, l Line) error {
 	}); err != nil {
 		return err
 	}
-	return poll(ctx, func() error {
-		if r.lab.Station() == nil {
-			return nil // a power cut took it in
-		}
-		_, now, err := r.state()
+	return r.comes(ctx, func(_ *station.Station, now topup.State) error {
 		s, open := now.Durable.Sales[before.ID]
-		if err == nil && open && s.OweRefund == before.OweRefund && s.Proposal == before.Proposal && s.ProposedBy == before.ProposedBy && !s.HandedOver && !s.Decided {
-			err = fmt.Errorf("nothing came of it: %s", now.Live.Desk.Notice)
+		if open && s.OweRefund == before.OweRefund && s.Proposal == before.Proposal && s.ProposedBy == before.ProposedBy && !s.HandedOver && !s.Decided {
+			return fmt.Errorf("nothing came of it: %s", now.Live.Desk.Notice)
 		}
-		return err
+		return nil
 	})
 }
 
@@ -166,11 +151,7 @@ func (r *runner) deskReprint(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
-	return poll(ctx, func() error {
-		st := r.lab.Station()
-		if st == nil {
-			return nil // a power cut took it in
-		}
+	return r.comes(ctx, func(st *station.Station, _ topup.State) error {
 		if s := st.Desk().State().LastSlip; s.Again == "" || s.Again == ui.SlipPrinting {
 			return errors.New("it was not printed again")
 		}

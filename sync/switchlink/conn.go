@@ -242,7 +242,8 @@ func (c *call) accepts(m *Message) bool {
 }
 
 // watch drops waiters whose time is over, tests an idle link and dials. One answer
-// that does not come says nothing about a link on which others have come since.
+// that does not come says nothing about a link on which others have come since,
+// but that to the link test.
 func (o *owner) watch(now time.Time) {
 	heard := o.lastHeard
 	for k, c := range o.waiters {
