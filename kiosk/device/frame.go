@@ -168,6 +168,9 @@ func (d *Decoder) finish(lrc byte) Event {
 	if d.spoilt || d.bodyLen == 0 || lrc != d.sum {
 		return Event{Kind: EventBad}
 	}
-	body := append([]byte(nil), d.body[:d.bodyLen]...)
+	body := make([]byte, d.bodyLen)
+	for i := range body { // one by one: see line.read
+		body[i] = d.body[i]
+	}
 	return Event{Kind: EventFrame, Frame: Frame{Admin: d.admin, Body: body}}
 }

@@ -86,18 +86,19 @@ func portMode(baud int, mode string) (*serial.Mode, error) {
 
 func (l *line) read() {
 	defer l.inside.Done()
-	var buf [chunkBytes]byte
-	defer clear(buf[:])
+	chunk := make([]byte, chunkBytes)
 	for {
-		n, err := l.port.Read(buf[:])
+		n, err := l.port.Read(chunk)
 		if n > 0 {
-			chunk := append([]byte(nil), buf[:n]...)
-			clear(buf[:n]) // a PIN block is in here
+			// A PIN block is in here. It is handed over, never copied: a copy goes
+			// through vector registers, and a goroutine that is preempted then keeps
+			// them on its stack.
 			select {
-			case l.rx <- chunk:
+			case l.rx <- chunk[:n]:
 			case <-l.quit:
 				clear(chunk)
 			}
+			chunk = make([]byte, chunkBytes)
 		}
 		if err != nil {
 			l.err = fmt.Errorf("read the port: %w", err)
